@@ -1,0 +1,1 @@
+"""Keeps a music platform's catalogue in step with its providers."""

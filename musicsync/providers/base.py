@@ -1,0 +1,75 @@
+"""The contract that every provider's adapter fills in. How to write one: docs/adding-a-provider.md."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from msgspec import Struct
+
+from musicsync.records import Mode, MusicsyncError, Page, Request, Response, ScopeKind
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """What of a provider is followed: a feed (no key), or an artist, label, release or recording by its key.
+
+    ``watermark`` is what the last complete pass over the scope left behind (see ``Page.watermark``).
+    """
+
+    kind: ScopeKind
+    key: str = ""
+    watermark: str | None = None
+
+
+class BadScope(MusicsyncError):
+    """The provider cannot follow this scope; the text says which ones it can, or what form the key has."""
+
+
+class Adapter(ABC):
+    """One provider's dialect: which requests a scope needs, and what an answer says.
+
+    Both methods are pure: no network, no clock, no database. The class attributes are the provider's facts and the
+    defaults of a new provider row, where an operator can change them.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    base_url: ClassVar[str]
+    scope_kinds: ClassVar[tuple[ScopeKind, ...]]
+    rate: ClassVar[float]
+    """Requests per second that the provider allows."""
+    burst: ClassVar[int]
+    """Requests that may be sent at once before ``rate`` holds."""
+    credential: ClassVar[Literal["none", "optional", "required"]] = "none"
+    contact_required: ClassVar[bool] = False
+    """Whether the provider turns away clients whose User-Agent does not say whom to contact."""
+    parser_version: ClassVar[int] = 1
+    """Raised when ``parse`` reads more or other things than before, so that unchanged answers are parsed again."""
+
+    def auth_headers(self, credential: str) -> dict[str, str]:
+        """Return the headers that carry the credential."""
+        return {"Authorization": f"Bearer {credential}"}
+
+    @abstractmethod
+    def normalise_key(self, kind: ScopeKind, key: str) -> str:
+        """Return the key of a scope in its one canonical form.
+
+        Raises:
+            BadScope: the provider cannot follow this kind, or the key has not the form of one.
+        """
+
+    @abstractmethod
+    def plan(self, scope: Scope, mode: Mode) -> list[Request]:
+        """Return the first requests of a pass over the scope; what they answer leads to the rest."""
+
+    @abstractmethod
+    def parse(self, request: Request, response: Response) -> Page:
+        """Return what an answer says.
+
+        One wrong item is rejected with its path and reason, and its page goes on.
+
+        Raises:
+            ProviderError: of the type that fits, when the answer as a whole is an error or not of a known form.
+        """
+
+    @abstractmethod
+    def probe(self) -> Request:
+        """Return a cheap request that shows whether base URL and credential work."""
