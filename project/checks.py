@@ -1,0 +1,119 @@
+"""What is wrong with the surroundings, said in one line that names the setting and never the password."""
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psycopg
+from celery.signals import beat_init, celeryd_init
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error, InterfaceError, OperationalError, connection
+from kombu import Connection
+from kombu.exceptions import OperationalError as BrokerError
+
+BROKER_LIMIT_SECONDS = 5
+
+
+class SurroundingsError(Exception):
+    """Something that musicsync needs does not answer. The text is one line for a person."""
+
+
+def check_database() -> None:
+    """Ask the database for an answer.
+
+    Raises:
+        SurroundingsError: it cannot be reached or refuses; the text names DATABASE_URL.
+    """
+    try:
+        connection.ensure_connection()
+    except (OperationalError, InterfaceError) as error:
+        raise SurroundingsError(_database_line(error)) from error
+
+
+def check_broker() -> None:
+    """Ask the broker for an answer within a few seconds.
+
+    Raises:
+        SurroundingsError: it cannot be reached or refuses; the text names CELERY_BROKER_URL.
+    """
+    try:
+        with Connection(
+            settings.CELERY_BROKER_URL,
+            transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS,
+            connect_timeout=BROKER_LIMIT_SECONDS,
+        ) as broker:
+            # ensure_connection would wait out its retries; a person wants the first answer.
+            broker.connect()
+            broker.default_channel.close()
+    except Exception as error:  # every transport raises errors of its own, redis-py's and amqp's among them
+        raise SurroundingsError(_broker_line(error)) from error
+
+
+@contextlib.contextmanager
+def clear_errors() -> Iterator[None]:
+    """End the process with one clear line and exit code 1 where the database or the broker cannot be reached."""
+    try:
+        yield
+    except SurroundingsError as error:
+        _give_up(str(error))
+    except ImproperlyConfigured as error:
+        _give_up(str(error))
+    except BrokerError as error:
+        _give_up(_broker_line(error))
+    except OperationalError as error:
+        if not _is_unreachable(error):
+            raise
+        _give_up(_database_line(error))
+
+
+@celeryd_init.connect
+@beat_init.connect
+def require_surroundings(**_: object) -> None:
+    """End a worker or beat that is starting, with one clear line, where its database or broker does not answer."""
+    with clear_errors():
+        check_database()
+        check_broker()
+    # The worker forks: its children must not share this connection.
+    connection.close()
+
+
+def without_password(url: str) -> str:
+    """Give a URL as it may be shown: the password, and anything like one in its query, left out."""
+    parts = urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    user = login.partition(":")[0]
+    return f"{parts.scheme}://{user}{':…' if ':' in login else ''}{at}{host}{parts.path}"
+
+
+def _is_unreachable(error: Error) -> bool:
+    """Tell a database that was never reached from one that failed in the middle of a statement."""
+    cause = error.__cause__
+    return isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None
+
+
+def _database_line(error: BaseException) -> str:
+    if settings.EMBEDDED_DATABASE:
+        place = f"the private PostgreSQL in {settings.VAR / 'postgres'}"
+    else:
+        place = without_password(settings.DATABASE_URL)
+    return f"DATABASE_URL: cannot reach {place} ({_reason(error)}): start it or correct the setting"
+
+
+def _broker_line(error: BaseException) -> str:
+    place = without_password(settings.CELERY_BROKER_URL)
+    return f"CELERY_BROKER_URL: cannot reach {place} ({_reason(error)}): start it or correct the setting"
+
+
+def _reason(error: BaseException) -> str:
+    """Give the last, most precise part of an error's text on one line."""
+    text = str(error).strip() or type(error).__name__
+    known = re.search(r"Connection refused|timeout expired|password authentication failed|does not exist|Name or service", text)
+    return known[0].lower() if known else " ".join(text.split())
+
+
+def _give_up(line: str) -> None:
+    print(line, file=sys.stderr)
+    raise SystemExit(1)

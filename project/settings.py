@@ -1,0 +1,284 @@
+"""Settings of the project. Every environment variable is read here, once; `.env.example` lists them with their meaning."""
+
+import contextlib
+import os
+import secrets
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
+from psycopg.conninfo import conninfo_to_dict
+
+from project import embedded
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+VAR = Path(env.str("MUSICSYNC_VAR", default="") or BASE_DIR / "var").expanduser().resolve()
+DATABASE_URL = env.str("DATABASE_URL", default="")
+BROKER_URL = env.str("CELERY_BROKER_URL", default="")
+EMBEDDED_DATABASE = not DATABASE_URL
+# `filesystem://` asks for the private broker that needs no server, even where Redis is installed.
+EMBEDDED_BROKER = BROKER_URL in {"", "filesystem://"}
+
+
+def _database(url: str) -> dict[str, Any]:
+    """Give Django's settings for a PostgreSQL URL, read by libpq's own rules."""
+    try:
+        if not url.startswith(("postgres://", "postgresql://")):
+            raise ImproperlyConfigured
+        options = conninfo_to_dict(url)
+    except (psycopg.ProgrammingError, ImproperlyConfigured):
+        # libpq's own text would repeat the password.
+        line = "DATABASE_URL: not a PostgreSQL address: expected postgres://user:password@host:5432/database"
+        raise ImproperlyConfigured(line) from None
+    named = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **{setting: options.pop(parameter, "") for setting, parameter in named.items()},
+        # A host that swallows packets must not hold a process for the two minutes of TCP.
+        "OPTIONS": {"connect_timeout": 5} | options,
+    }
+
+
+def _secret_key() -> str:
+    """Give the key from the environment, or for one person's machine one that is made once and kept."""
+    key = env.str("DJANGO_SECRET_KEY", default="")
+    if key:
+        return key
+    if not DEBUG and not EMBEDDED_DATABASE:
+        raise ImproperlyConfigured("DJANGO_SECRET_KEY: not set: give a random text of 50 characters or more")
+    path = VAR / "secret-key"
+    VAR.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        draft = VAR / f"secret-key.{os.getpid()}"
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(50))
+        # A link, because it fails where another process was first: all of them then read one key.
+        try:
+            os.link(draft, path)
+        finally:
+            draft.unlink()
+    return path.read_text()
+
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+
+# The embedded set-up is one person's machine; beside a database of one's own, debug pages must be asked for.
+DEBUG = env.bool("DJANGO_DEBUG", default=EMBEDDED_DATABASE)
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates it replaces
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",  # runserver then serves static files the way production does
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_celery_beat",
+    "musicsync",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+ASGI_APPLICATION = "project.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        # Names with a hash can be cached for ever, but need collectstatic: only where there is a deployment.
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- Database ---------------------------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": (embedded.database(VAR) if EMBEDDED_DATABASE else _database(DATABASE_URL))
+    | {
+        # Opening a connection costs about as much as a small page's reads, so it is kept. Celery asks Django to close
+        # those past their age after each task, so a child holds one, and none for longer than this.
+        "CONN_MAX_AGE": 600,
+        # A restarted or failed-over server then costs one ping, not one failed task or page.
+        "CONN_HEALTH_CHECKS": True,
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Security: strict by default, relaxed where debug pages are on ----------------------------------------------------
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SECURE_SSL_REDIRECT = not DEBUG
+# The proxy that ends TLS says so in this header; gunicorn is reached through it alone.
+SECURE_PROXY_SSL_HEADER = None if DEBUG else ("HTTP_X_FORWARDED_PROTO", "https")
+# The health check comes from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = 0 if DEBUG else int(timedelta(days=365).total_seconds())
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+X_FRAME_OPTIONS = "DENY"
+
+# --- E-mail and alerts ------------------------------------------------------------------------------------------------
+
+# Without a mail server, mail is shown where it is sent from.
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="musicsync@localhost")
+ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
+MUSICSYNC_ALERT_WEBHOOK = env.str("MUSICSYNC_ALERT_WEBHOOK", default="")
+MUSICSYNC_CONTACT = env.str("MUSICSYNC_CONTACT", default="")
+
+# --- Logging ----------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "{asctime}{levelname}{name}{message}{process}",
+            "style": "{",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # Django's own handlers would say everything twice.
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}
+
+# --- Celery -----------------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = BROKER_URL or embedded.broker_url(VAR)
+_transport = CELERY_BROKER_URL.partition("://")[0].partition("+")[0]
+_redis = _transport in {"redis", "rediss", "sentinel"}
+_rabbitmq = _transport in {"amqp", "amqps", "pyamqp"}
+# A Redis that hangs (swap, a stopped process) must fail a publish in seconds; without these it blocks for ever.
+_socket_limits = {"socket_timeout": 5, "socket_connect_timeout": 5, "health_check_interval": 10}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
+if _redis:
+    CELERY_BROKER_TRANSPORT_OPTIONS = _socket_limits
+elif _rabbitmq:
+    # Without it a publish returns before the broker has the message, and a lost one is never noticed.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
+elif EMBEDDED_BROKER:
+    CELERY_BROKER_TRANSPORT_OPTIONS = embedded.filesystem_options(VAR)
+
+# Results are only for people who look (Flower, inspect); what musicsync needs is in its own tables.
+CELERY_RESULT_BACKEND = env.str("CELERY_RESULT_BACKEND", default=CELERY_BROKER_URL if _redis else "") or None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = timedelta(hours=24)
+
+# JSON only: a pickle on the broker would let whoever can write there run code here.
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_ENABLE_UTC = True
+
+# A message only says "look at row N"; the sweeper sends it again. Late acks would add duplicates and poison loops.
+CELERY_TASK_ACKS_LATE = False
+# What a worker has taken and not begun is lost with it until the sweeper finds it: take one.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# For late acks only: an early-acked task goes on and commits, because its result lives in the database.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+
+# fetch: provider pages. maintenance: starting, sweeping, finishing. notify: alerts, which must not wait behind either.
+_queue_arguments = {"x-queue-type": "quorum"} if _rabbitmq else None
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name, queue_arguments=_queue_arguments)
+    for name in ("fetch", "maintenance", "notify")
+]
+CELERY_TASK_DEFAULT_QUEUE = CELERY_TASK_DEFAULT_EXCHANGE = CELERY_TASK_DEFAULT_ROUTING_KEY = "maintenance"
+CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum" if _rabbitmq else "classic"
+# A misspelt queue name is an error, not a queue that nobody reads.
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_ROUTES = {
+    "musicsync.tasks.work_fetch": {"queue": "fetch"},
+    "musicsync.tasks.send_alert": {"queue": "notify"},
+    "musicsync.tasks.*": {"queue": "maintenance"},
+}
+
+# A task is one request (30 s at most, in providers/http.py) and one short transaction. The soft limit raises inside the
+# task, which gives its row back; the hard one ends a child that does not listen (a C call, a dead lock), and the sweeper
+# takes over when the lease runs out.
+CELERY_TASK_SOFT_TIME_LIMIT = 60
+CELERY_TASK_TIME_LIMIT = 75
+
+# Flower and `inspect` show what is sent and what is running.
+CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = True
+CELERY_TASK_TRACK_STARTED = True
+
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 5
+# A broker that is away for a night must not end a worker: keep trying.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+
+# Children are replaced against slow leaks: rarely enough to cost nothing, and at once above 200 MB (given in kB).
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 200_000
+# On SIGTERM a page in flight gets this long to commit; what is left is re-queued by the sweeper.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# After an outage longer than this, wait for the next slot rather than fire everything that was missed at once.
+CELERY_BEAT_CRON_STARTING_DEADLINE = int(timedelta(hours=2).total_seconds())
+
+# --- Embedded servers -------------------------------------------------------------------------------------------------
+
+if (EMBEDDED_DATABASE or EMBEDDED_BROKER) and embedded.needed_by(sys.argv):
+    try:
+        embedded.start(VAR, with_postgres=EMBEDDED_DATABASE, with_broker=EMBEDDED_BROKER)
+    except embedded.EmbeddedError as error:
+        raise ImproperlyConfigured(str(error)) from None
