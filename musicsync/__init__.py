@@ -1,1 +1,3 @@
 """Keeps a music platform's catalogue in step with its providers."""
+
+__version__ = "0.1.0"

@@ -1,6 +1,7 @@
 """The contract that every provider's adapter fills in. How to write one: docs/adding-a-provider.md."""
 
 from abc import ABC, abstractmethod
+from http.client import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS
 from typing import ClassVar, Literal
 
 from msgspec import Struct
@@ -23,10 +24,16 @@ class BadScope(MusicsyncError):
     """The provider cannot follow this scope; the text says which ones it can, or what form the key has."""
 
 
+def one_line(text: str, limit: int = 200) -> str:
+    """Return the start of a foreign text fit for an error message: one line, nothing but what can be printed."""
+    printable = "".join(character if character.isprintable() else " " for character in text[: 4 * limit])
+    return " ".join(printable.split())[:limit]
+
+
 class Adapter(ABC):
     """One provider's dialect: which requests a scope needs, and what an answer says.
 
-    Both methods are pure: no network, no clock, no database. The class attributes are the provider's facts and the
+    Every method is pure: no network, no clock, no database. The class attributes are the provider's facts and the
     defaults of a new provider row, where an operator can change them.
     """
 
@@ -47,6 +54,14 @@ class Adapter(ABC):
     def auth_headers(self, credential: str) -> dict[str, str]:
         """Return the headers that carry the credential."""
         return {"Authorization": f"Bearer {credential}"}
+
+    def error_text(self, body: bytes) -> str:
+        """Return in one line what the body of an error answer says: at most 200 characters of it."""
+        return one_line(body.decode("utf-8", "replace"))
+
+    def is_rate_limit(self, status: int, headers: dict[str, str]) -> bool:
+        """Tell whether an answer asks to slow down; ``headers`` have lower-case names."""
+        return status == TOO_MANY_REQUESTS or (status == SERVICE_UNAVAILABLE and "retry-after" in headers)
 
     @abstractmethod
     def normalise_key(self, kind: ScopeKind, key: str) -> str:

@@ -1,0 +1,46 @@
+"""The records of one page, each thing once."""
+
+from msgspec import UNSET, structs
+
+from musicsync.records import Kind, MergedId, Page, Record, RejectedItem, Request
+
+
+class PageBuilder:
+    """Gathers what a page says, in the order of the body.
+
+    A page often names the same artist many times and with different detail; the first to state a field has the word.
+    """
+
+    def __init__(self, rejected: list[RejectedItem] | None = None) -> None:
+        self.rejected = rejected or []
+        self.follow_ups: list[Request] = []
+        self.merged: list[MergedId] = []
+        self.watermark: str | None = None
+        self._records: dict[tuple[Kind, str], Record] = {}
+
+    def add(self, record: Record) -> None:
+        """Add a record, or fill in what an earlier record of the same thing left unset."""
+        key = (record.kind, record.external_id)
+        known = self._records.setdefault(key, record)
+        if known is not record and known != record:
+            missing = {
+                name: value
+                for name, value in structs.asdict(record).items()
+                if value is not UNSET and getattr(known, name) is UNSET
+            }
+            self._records[key] = structs.replace(known, **missing)
+
+    def merge(self, kind: Kind, asked: str, answered: str) -> None:
+        """Note that the provider answered for another id than the one asked for, if it did."""
+        if asked != answered:
+            self.merged.append(MergedId(kind=kind, old=asked, new=answered))
+
+    def page(self) -> Page:
+        """Return the finished page."""
+        return Page(
+            records=tuple(self._records.values()),
+            rejected=tuple(self.rejected),
+            follow_ups=tuple(self.follow_ups),
+            merged=tuple(self.merged),
+            watermark=self.watermark,
+        )

@@ -1,0 +1,52 @@
+"""The keys that an operator gives a scope, in the one form that a provider is asked with."""
+
+import re
+
+from musicsync.identifiers import is_gtin, is_isrc, normalise_gtin, normalise_isrc
+from musicsync.providers.base import BadScope
+from musicsync.records import ScopeKind
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SHORTEST_GTIN = 12
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+
+
+def uuid_key(key: str) -> str | None:
+    """Return the UUID in lower case, ``None`` when the key is not one."""
+    candidate = key.strip().lower()
+    return candidate if _UUID.fullmatch(candidate) else None
+
+
+def number_key(key: str) -> str | None:
+    """Return a numeric id without leading zeros, ``None`` when the key is not one."""
+    candidate = key.strip().lstrip("0")
+    return candidate if _NUMBER.fullmatch(candidate) else None
+
+
+def isrc_key(key: str) -> str | None:
+    """Return the ISRC in canonical form, ``None`` when the key is not a valid one."""
+    candidate = normalise_isrc(key)
+    return candidate if is_isrc(candidate) else None
+
+
+def gtin_key(key: str) -> str | None:
+    """Return a UPC or EAN in its short form of at least 12 digits, ``None`` when the key is not a valid one.
+
+    Providers print barcodes in this form: a UPC-A with 12 digits, an EAN with 13. Fewer digits are not taken for one.
+    """
+    candidate = normalise_gtin(key)
+    if not is_gtin(candidate) or not has_gtin_length(key):
+        return None
+    return candidate.lstrip("0").zfill(_SHORTEST_GTIN)
+
+
+def has_gtin_length(key: str) -> bool:
+    """Tell whether the key has as many digits as a UPC or EAN, which is more than an id has."""
+    return sum(character.isdigit() for character in key) >= _SHORTEST_GTIN
+
+
+def bad_scope(label: str, kind: ScopeKind, key: str, forms: dict[ScopeKind, str]) -> BadScope:
+    """Return the error for a scope that a provider cannot follow; ``forms`` says in words what key each kind has."""
+    if kind not in forms:
+        return BadScope(f"{label} cannot follow a {kind}; it can follow: {', '.join(forms)}")
+    return BadScope(f"{kind}:{key} is no scope of {label}: the key of {kind} is {forms[kind]}")

@@ -1,0 +1,418 @@
+"""MusicBrainz web service 2 (WS/2).
+
+Docs:       https://musicbrainz.org/doc/MusicBrainz_API
+Rate:       1 request a second per IP address, over it 503 "exceeding the allowable rate limit"; a User-Agent that
+            names a contact is required (https://musicbrainz.org/doc/MusicBrainz_API/Rate_Limiting).
+Load shed:  a 503 with ``X-RateLimit-Who: search-shed`` and ``Retry-After: 0`` says that the search servers are busy,
+            not that we are too fast: slowing down does not help, so it is an error like any other 5xx.
+Paging:     ``limit`` (25 unless given, 100 at most) and ``offset``. A page with recordings is cut at 500 tracks but
+            holds at least one release: the offset moves by the items received, never by the limit (server source,
+            Controller/WS/2/Release.pm). Lists inside a lookup stop at 25, so releases are browsed, never embedded.
+Merges:     a merged MBID answers 301 to the one that lives on, so the id in the body counts, not the one asked for.
+Quirks:     ``length`` null; ``barcode`` null, empty, or 10 to 13 digits; track numbers such as "A1"; a pregap at position 0
+            and data tracks in lists of their own; credited names and join phrases that are anything (" ♥ ").
+Left out:   ``disambiguation`` of releases and recordings: it is a comment for editors and not a version. Durations are
+            in milliseconds.
+
+A track is known by its track MBID, and by its recording's MBID as ``recording_id``; a recording that is looked up by
+itself has its recording MBID in both places.
+"""
+
+from collections.abc import Iterable
+from http.client import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from musicsync.identifiers import clean_text
+from musicsync.providers import keys, wire
+from musicsync.providers.base import Adapter, Scope, one_line
+from musicsync.providers.collect import PageBuilder
+from musicsync.providers.wire import Each, Number, Text, Uuid
+from musicsync.records import (
+    ArtistRecord,
+    Credit,
+    Mode,
+    Page,
+    Permanent,
+    ReleaseRecord,
+    Request,
+    Response,
+    ScopeKind,
+    TrackRecord,
+)
+
+_RELEASE_INC = "artist-credits isrcs labels media recordings release-groups genres"
+_RECORDING_INC = "artist-credits isrcs releases"
+_PAGE = 100
+_KEYS: Final[dict[ScopeKind, str]] = {
+    "artist": "an MBID",
+    "label": "an MBID",
+    "release": "an MBID or a UPC/EAN of 12 to 14 digits with a right check digit",
+    "recording": "an MBID or an ISRC",
+}
+
+
+class Artist(Struct, rename="kebab"):
+    """As https://musicbrainz.org/doc/Artist defines it."""
+
+    id: Uuid
+    name: Text
+    sort_name: str | None | UnsetType = UNSET
+    disambiguation: str | None | UnsetType = UNSET
+    type: str | None | UnsetType = UNSET
+    country: str | None | UnsetType = UNSET
+
+
+class CreditedName(Struct):
+    """As https://musicbrainz.org/doc/Artist_Credits defines it."""
+
+    artist: Artist
+    name: str
+    joinphrase: str | None = ""
+
+
+class Named(Struct):
+    """A label or genre."""
+
+    name: str | None = None
+
+
+class LabelInfo(Struct, rename="kebab"):
+    """A label that a release is on, with its number there."""
+
+    label: Named | None = None
+    catalog_number: str | None = None
+
+
+class ReleaseGroup(Struct, rename="kebab"):
+    """What a release is an edition of; it holds the type."""
+
+    primary_type: str | None = None
+    secondary_types: list[str] = []
+
+
+class ReleaseStub(Struct, rename="kebab"):
+    """A release as a recording names it: without what stands on it."""
+
+    id: Uuid
+    title: Text
+    barcode: str | None | UnsetType = UNSET
+    date: str | None | UnsetType = UNSET
+    artist_credit: list[CreditedName] | UnsetType = UNSET
+    label_info: list[LabelInfo] | UnsetType = UNSET
+    release_group: ReleaseGroup | UnsetType = UNSET
+    genres: list[Named] | UnsetType = UNSET
+
+
+class Recording(Struct, rename="kebab"):
+    """As https://musicbrainz.org/doc/Recording defines it."""
+
+    id: Uuid
+    title: Text
+    length: Number | None | UnsetType = UNSET
+    isrcs: list[str] | UnsetType = UNSET
+    artist_credit: list[CreditedName] | UnsetType = UNSET
+    releases: list[ReleaseStub] = []
+
+
+class Track(Struct, rename="kebab"):
+    """As https://musicbrainz.org/doc/Track defines it."""
+
+    id: Uuid
+    title: Text
+    position: Number
+    recording: Recording
+    number: str | None | UnsetType = UNSET
+    length: Number | None | UnsetType = UNSET
+    artist_credit: list[CreditedName] | UnsetType = UNSET
+
+
+class Medium(Struct, rename="kebab"):
+    """As https://musicbrainz.org/doc/Medium defines it."""
+
+    position: Number | UnsetType = UNSET
+    track_count: Number | None = None
+    tracks: list[Track] = []
+    data_tracks: list[Track] = []
+    pregap: Track | None = None
+
+
+class Release(ReleaseStub, rename="kebab"):
+    """As https://musicbrainz.org/doc/Release defines it."""
+
+    media: list[Medium] | UnsetType = UNSET
+
+
+class Label(Struct):
+    """As https://musicbrainz.org/doc/Label defines it."""
+
+    id: Uuid
+
+
+class Lists(Struct, rename="kebab"):
+    """A page of a browse or of a search, or what belongs to an ISRC."""
+
+    isrc: str | None = None
+    release_count: Number | None = None
+    releases: list[Release] | UnsetType = UNSET
+    recordings: list[Recording] | UnsetType = UNSET
+    artists: list[Artist] | UnsetType = UNSET
+
+
+_TRACK = Each(Track)
+_MEDIA = {"media": Each(Medium, {"tracks": _TRACK, "data-tracks": _TRACK})}
+_RELEASES = {"releases": Each(Release, _MEDIA)}
+_STUBS = {"releases": Each(ReleaseStub)}
+_LISTS = {**_RELEASES, "recordings": Each(Recording, _STUBS), "artists": Each(Artist)}
+
+
+class MusicBrainz(Adapter):
+    """Follows artists, labels, releases and recordings at MusicBrainz."""
+
+    name = "musicbrainz"
+    label = "MusicBrainz"
+    base_url = "https://musicbrainz.org/ws/2"
+    scope_kinds = tuple(_KEYS)
+    rate = 1.0
+    burst = 1
+    contact_required = True
+
+    def error_text(self, body: bytes) -> str:
+        """Return the sentence of an error body, which is ``{"error": "...", "help": "..."}``."""
+        try:
+            return one_line(msgspec.json.decode(body, type=dict[str, str])["error"])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
+            return super().error_text(body)
+
+    def is_rate_limit(self, status: int, headers: dict[str, str]) -> bool:
+        """Tell a rate limit, which is a 503 here, from shed load."""
+        return status in (TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE) and "shed" not in headers.get("x-ratelimit-who", "")
+
+    def normalise_key(self, kind: ScopeKind, key: str) -> str:
+        """Return an MBID in lower case, an ISRC, or a UPC/EAN of at least 12 digits."""
+        others = {"release": keys.gtin_key, "recording": keys.isrc_key}
+        found = keys.uuid_key(key) or (others[kind](key) if kind in others else None)
+        if kind not in _KEYS or found is None:
+            raise keys.bad_scope(self.label, kind, key, _KEYS)
+        return found
+
+    def plan(self, scope: Scope, mode: Mode) -> list[Request]:
+        """Return one lookup, in any mode: a browse page holds a hundred releases, and its ETag makes it cheap."""
+        key = self.normalise_key(scope.kind, scope.key)
+        by_mbid = keys.uuid_key(key) is not None
+        if scope.kind == "release":
+            return [_release(key) if by_mbid else _get("release", query=f"barcode:{key}")]
+        if scope.kind == "recording":
+            return [_get(f"recording/{key}" if by_mbid else f"isrc/{key}", inc=_RECORDING_INC)]
+        return [_get(f"{scope.kind}/{key}")]
+
+    def probe(self) -> Request:
+        """Return a search that finds nothing."""
+        return _get("release", query="barcode:0", limit="1")
+
+    def parse(self, request: Request, response: Response) -> Page:
+        """Return what a lookup, browse, search or ISRC says; what is asked is told by the request's path."""
+        entity, _, asked = request.path.partition("/")
+        body = response.body
+        if entity == "artist" and asked:
+            return _artist_page(body, asked)
+        if entity == "label" and asked:
+            return _label_page(body)
+        if entity == "release" and asked:
+            release, rejected = wire.decode(body, Release, _MEDIA)
+            page = PageBuilder(rejected)
+            page.merge("release", asked, release.id)
+            _add_release(page, release)
+            return page.page()
+        if entity == "recording" and asked:
+            recording, rejected = wire.decode(body, Recording, _STUBS)
+            page = PageBuilder(rejected)
+            page.merge("track", asked, recording.id)
+            _add_recording(page, recording)
+            return page.page()
+        return _lists_page(body, request)
+
+
+def _get(path: str, **params: str) -> Request:
+    return Request(path=path, params={**params, "fmt": "json"})
+
+
+def _release(mbid: str) -> Request:
+    return _get(f"release/{mbid}", inc=_RELEASE_INC)
+
+
+def _browse(by: str, mbid: str, offset: int = 0) -> Request:
+    return _get("release", **{by: mbid}, inc=_RELEASE_INC, limit=str(_PAGE), offset=str(offset))
+
+
+def _artist_page(body: bytes, asked: str) -> Page:
+    artist, _ = wire.decode(body, Artist)
+    page = PageBuilder()
+    page.merge("artist", asked, artist.id)
+    page.add(_artist_record(artist))
+    page.follow_ups.append(_browse("artist", artist.id))
+    return page.page()
+
+
+def _label_page(body: bytes) -> Page:
+    label, _ = wire.decode(body, Label)
+    return Page(follow_ups=(_browse("label", label.id),))
+
+
+def _lists_page(body: bytes, request: Request) -> Page:
+    lists, rejected = wire.decode(body, Lists, _LISTS)
+    if lists.releases is UNSET and lists.recordings is UNSET and lists.artists is UNSET:
+        raise Permanent(f"the answer to {request.path} is not a form that holds releases, recordings or artists")
+    page = PageBuilder(rejected)
+    for artist in lists.artists or ():
+        page.add(_artist_record(artist))
+    for recording in lists.recordings or ():
+        if recording.isrcs is UNSET and lists.isrc:
+            recording.isrcs = [lists.isrc]
+        _add_recording(page, recording)
+    releases = lists.releases or []
+    if "query" in request.params:
+        page.follow_ups += [_found(release) for release in releases]
+        return page.page()
+    for release in releases:
+        _add_release(page, release)
+    received = len(releases) + sum(_is_release(item.path) for item in rejected)
+    page.follow_ups += _next_page(request, received, lists.release_count or 0)
+    return page.page()
+
+
+def _found(release: Release) -> Request:
+    # A search result is a copy in an index that lags behind, without tracks: it only says which release to look up.
+    request = _release(release.id)
+    return Request(path=request.path, params=request.params, refreshes=("release", release.id))
+
+
+def _is_release(path: str) -> bool:
+    return path.startswith("$.releases[") and path.count("[") == 1
+
+
+def _next_page(request: Request, received: int, count: int) -> list[Request]:
+    offset = int(request.params.get("offset", "0")) + received
+    if not received or offset >= count:
+        return []
+    return [Request(path=request.path, params={**request.params, "offset": str(offset)})]
+
+
+def _artist_record(artist: Artist) -> ArtistRecord:
+    kind = wire.optional_text(artist.type)
+    return ArtistRecord(
+        external_id=artist.id,
+        name=clean_text(artist.name),
+        sort_name=wire.optional_text(artist.sort_name),
+        disambiguation=wire.optional_text(artist.disambiguation),
+        type=kind.lower() if isinstance(kind, str) else kind,
+        country=wire.optional_text(artist.country),
+    )
+
+
+def _credits(page: PageBuilder, names: list[CreditedName] | UnsetType) -> tuple[Credit, ...] | UnsetType:
+    if isinstance(names, UnsetType):
+        return UNSET
+    for credited in names:
+        page.add(_artist_record(credited.artist))
+    # A join phrase is text between two names: its outer white space is the point of it.
+    return tuple(
+        Credit(
+            name=clean_text(credited.name) or clean_text(credited.artist.name),
+            artist_id=credited.artist.id,
+            join_phrase=wire.storable(credited.joinphrase or ""),
+        )
+        for credited in names
+    )
+
+
+def _add_recording(page: PageBuilder, recording: Recording) -> None:
+    page.add(
+        TrackRecord(
+            external_id=recording.id,
+            recording_id=recording.id,
+            title=clean_text(recording.title),
+            isrcs=wire.optional_isrcs(recording.isrcs),
+            duration_ms=wire.duration(recording.length),
+            credits=_credits(page, recording.artist_credit),
+        )
+    )
+    for release in recording.releases:
+        page.add(_release_record(page, release))
+
+
+def _add_release(page: PageBuilder, release: Release) -> None:
+    page.add(_release_record(page, release, _track_count(release.media)))
+    for place, medium in enumerate(release.media or (), start=1):
+        disc = place if isinstance(medium.position, UnsetType) else medium.position
+        for track in _tracks(medium):
+            _add_track(page, track, release.id, disc)
+
+
+def _release_record(page: PageBuilder, release: ReleaseStub, track_count: int | UnsetType = UNSET) -> ReleaseRecord:
+    label, number = _label(release.label_info)
+    return ReleaseRecord(
+        external_id=release.id,
+        title=clean_text(release.title),
+        gtin=wire.optional_gtin(release.barcode),
+        type=_release_type(release.release_group),
+        released=wire.optional_date(release.date),
+        label=label,
+        catalog_number=number,
+        track_count=track_count,
+        genres=_genres(release.genres),
+        credits=_credits(page, release.artist_credit),
+    )
+
+
+def _tracks(medium: Medium) -> Iterable[Track]:
+    return [*([medium.pregap] if medium.pregap else []), *medium.tracks, *medium.data_tracks]
+
+
+def _add_track(page: PageBuilder, track: Track, release_id: str, disc: int) -> None:
+    recording = track.recording
+    names = recording.artist_credit if isinstance(track.artist_credit, UnsetType) else track.artist_credit
+    page.add(
+        TrackRecord(
+            external_id=track.id,
+            recording_id=recording.id,
+            release_id=release_id,
+            disc=disc,
+            position=track.position,
+            number=wire.optional_text(track.number),
+            title=clean_text(track.title),
+            isrcs=wire.optional_isrcs(recording.isrcs),
+            duration_ms=wire.duration(track.length, recording.length),
+            credits=_credits(page, names),
+        )
+    )
+
+
+def _release_type(group: ReleaseGroup | UnsetType) -> str | None | UnsetType:
+    if isinstance(group, UnsetType):
+        return UNSET
+    if any(kind.lower() == "compilation" for kind in group.secondary_types):
+        return "compilation"
+    return clean_text(group.primary_type or "").lower() or None
+
+
+def _label(infos: list[LabelInfo] | UnsetType) -> tuple[str | None | UnsetType, str | None | UnsetType]:
+    if isinstance(infos, UnsetType):
+        return UNSET, UNSET
+    names = [clean_text(info.label.name or "") for info in infos if info.label]
+    numbers = [clean_text(info.catalog_number or "") for info in infos]
+    # Editors write "[none]" where a release bears no number.
+    return next(filter(None, names), None), next((n for n in numbers if n and n.lower() != "[none]"), None)
+
+
+def _genres(genres: list[Named] | UnsetType) -> tuple[str, ...] | UnsetType:
+    if isinstance(genres, UnsetType):
+        return UNSET
+    return tuple(sorted({clean_text(genre.name) for genre in genres if genre.name}))
+
+
+def _track_count(media: list[Medium] | UnsetType) -> int | UnsetType:
+    counts = [medium.track_count for medium in media or ()]
+    return sum(count or 0 for count in counts) if counts and None not in counts else UNSET

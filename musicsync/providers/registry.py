@@ -1,0 +1,26 @@
+"""The adapters that there are. To add one: docs/adding-a-provider.md."""
+
+from musicsync.providers.base import Adapter
+from musicsync.providers.deezer import Deezer
+from musicsync.providers.feed import Feed
+from musicsync.providers.musicbrainz import MusicBrainz
+from musicsync.records import MusicsyncError
+
+ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (MusicBrainz(), Deezer(), Feed())}
+
+
+def get(name: str) -> Adapter:
+    """Return the adapter of this name.
+
+    Raises:
+        MusicsyncError: there is none.
+    """
+    try:
+        return ADAPTERS[name]
+    except KeyError:
+        raise MusicsyncError(f"unknown provider adapter {name!r}; the known ones are: {', '.join(ADAPTERS)}") from None
+
+
+def choices() -> list[tuple[str, str]]:
+    """Return name and label of every adapter, as a form field offers them."""
+    return [(adapter.name, adapter.label) for adapter in ADAPTERS.values()]
