@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psycopg
-from celery.signals import beat_init, celeryd_init
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, InterfaceError, OperationalError, connection
@@ -69,8 +68,6 @@ def clear_errors() -> Iterator[None]:
         _give_up(_database_line(error))
 
 
-@celeryd_init.connect
-@beat_init.connect
 def require_surroundings(**_: object) -> None:
     """End a worker or beat that is starting, with one clear line, where its database or broker does not answer."""
     with clear_errors():
@@ -110,8 +107,8 @@ def _broker_line(error: BaseException) -> str:
 def _reason(error: BaseException) -> str:
     """Give the last, most precise part of an error's text on one line."""
     text = str(error).strip() or type(error).__name__
-    known = re.search(r"Connection refused|timeout expired|password authentication failed|does not exist|Name or service", text)
-    return known[0].lower() if known else " ".join(text.split())
+    known = re.search(r"Connection refused|timeout expired|FATAL: +(.+)|failed to resolve host \S+", text)
+    return (known[1] or known[0].lower()) if known else " ".join(text.split())
 
 
 def _give_up(line: str) -> None:

@@ -33,8 +33,11 @@ OS_USER = "pgserver"
 LONGEST_SOCKET_FOLDER = 80
 """Unix socket paths end at 104 bytes on macOS, `.s.PGSQL.5432` and the NUL included."""
 START_LIMIT_SECONDS = 60
-SERVERLESS_COMMANDS = {"help", "--help", "-h", "version", "--version", "check", "makemigrations", "collectstatic"}
+SERVERLESS_COMMANDS = {"help", "--help", "-h", "version", "--version", "check", "collectstatic"}
 """The management commands that work without a database."""
+LASTING_COMMANDS = {"worker", "beat", "flower", "runserver"}
+LASTING_PROGRAMS = {"gunicorn", "uvicorn"}
+"""What runs until it is ended: it says which servers it uses. A short command's output stays its own."""
 POSTGRES_OPTIONS = {
     # Workers, beat, web, Flower and tests on one machine: a private server must never be the one to say "too many".
     "max_connections": "200",
@@ -111,6 +114,20 @@ def needed_by(command: Sequence[str]) -> bool:
     return bool(arguments) and arguments[0] not in SERVERLESS_COMMANDS and "--help" not in arguments
 
 
+def announcement(var: Path, command: Sequence[str], *, with_postgres: bool, with_broker: bool) -> str | None:
+    """Give the line that says which private servers a lasting process uses; None for a short command."""
+    if Path(command[0]).name not in LASTING_PROGRAMS and not LASTING_COMMANDS & set(command[1:]):
+        return None
+    used = []
+    if with_postgres:
+        used.append(f"private PostgreSQL in {var / 'postgres'} (DATABASE_URL is not set)")
+    if with_broker:
+        program = redis_program()
+        name = f"private {Path(program).name}" if program else f"broker in the folder {var / 'broker'}, no Redis found"
+        used.append(f"{name} (CELERY_BROKER_URL is not set)")
+    return "musicsync uses a " + " and a ".join(used)
+
+
 def start(var: Path, *, with_postgres: bool, with_broker: bool) -> None:
     """Start the private servers under `var` that are not running yet and hold them until this process ends.
 
@@ -128,10 +145,10 @@ def start(var: Path, *, with_postgres: bool, with_broker: bool) -> None:
             if with_broker:
                 _start_broker(var)
             _start_keeper(var)
-    except PermissionError as error:
+    except OSError as error:
         raise EmbeddedError(
-            f"MUSICSYNC_VAR: {error.filename} belongs to another user: give it to this one, or set MUSICSYNC_VAR to a "
-            f"folder of its own"
+            f"MUSICSYNC_VAR: cannot use {error.filename or var} ({error.strerror}): set MUSICSYNC_VAR to a folder that this "
+            f"user can write"
         ) from error
     atexit.register(_leave, var, use, os.getpid())
 
@@ -282,9 +299,7 @@ def _start_postgres(var: Path) -> None:
         _remove_stale_pid(var)
         _launch_postgres(var)
         _create_database(var)
-    except (EmbeddedError, OSError) as error:
-        if isinstance(error, PermissionError):
-            raise
+    except (EmbeddedError, subprocess.CalledProcessError) as error:
         raise EmbeddedError(
             f"the private PostgreSQL in {var / 'postgres'} cannot start ({_reason(error)}): see {log}, or set DATABASE_URL "
             f"to a server of your own"

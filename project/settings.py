@@ -1,23 +1,22 @@
 """Settings of the project. Every environment variable is read here, once; `.env.example` lists them with their meaning."""
 
-import contextlib
-import os
-import secrets
+import logging
 import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import environ
-import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
-from psycopg.conninfo import conninfo_to_dict
 
-from project import embedded
+from project import embedded, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
+if (BASE_DIR / ".env").exists():
+    # What the environment says already wins.
+    env.read_env(BASE_DIR / ".env")
 
 VAR = Path(env.str("MUSICSYNC_VAR", default="") or BASE_DIR / "var").expanduser().resolve()
 DATABASE_URL = env.str("DATABASE_URL", default="")
@@ -27,52 +26,16 @@ EMBEDDED_DATABASE = not DATABASE_URL
 EMBEDDED_BROKER = BROKER_URL in {"", "filesystem://"}
 
 
-def _database(url: str) -> dict[str, Any]:
-    """Give Django's settings for a PostgreSQL URL, read by libpq's own rules."""
-    try:
-        if not url.startswith(("postgres://", "postgresql://")):
-            raise ImproperlyConfigured
-        options = conninfo_to_dict(url)
-    except (psycopg.ProgrammingError, ImproperlyConfigured):
-        # libpq's own text would repeat the password.
-        line = "DATABASE_URL: not a PostgreSQL address: expected postgres://user:password@host:5432/database"
-        raise ImproperlyConfigured(line) from None
-    named = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        **{setting: options.pop(parameter, "") for setting, parameter in named.items()},
-        # A host that swallows packets must not hold a process for the two minutes of TCP.
-        "OPTIONS": {"connect_timeout": 5} | options,
-    }
-
-
-def _secret_key() -> str:
-    """Give the key from the environment, or for one person's machine one that is made once and kept."""
-    key = env.str("DJANGO_SECRET_KEY", default="")
-    if key:
-        return key
-    if not DEBUG and not EMBEDDED_DATABASE:
-        raise ImproperlyConfigured("DJANGO_SECRET_KEY: not set: give a random text of 50 characters or more")
-    path = VAR / "secret-key"
-    VAR.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        draft = VAR / f"secret-key.{os.getpid()}"
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(50))
-        # A link, because it fails where another process was first: all of them then read one key.
-        try:
-            os.link(draft, path)
-        finally:
-            draft.unlink()
-    return path.read_text()
-
-
 # --- Django -----------------------------------------------------------------------------------------------------------
 
 # The embedded set-up is one person's machine; beside a database of one's own, debug pages must be asked for.
 DEBUG = env.bool("DJANGO_DEBUG", default=EMBEDDED_DATABASE)
-SECRET_KEY = _secret_key()
-ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+SECRET_KEY = env.str("DJANGO_SECRET_KEY", default="")
+if not SECRET_KEY and not DEBUG and not EMBEDDED_DATABASE:
+    raise ImproperlyConfigured("DJANGO_SECRET_KEY: not set: give a random text of 50 characters or more")
+SECRET_KEY = SECRET_KEY or environment.kept_secret(VAR / "secret-key")
+# Loopback always: health checks ask from the same machine.
+ALLOWED_HOSTS = [*env.list("DJANGO_ALLOWED_HOSTS", default=[]), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
@@ -144,7 +107,7 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- Database ---------------------------------------------------------------------------------------------------------
 
 DATABASES = {
-    "default": (embedded.database(VAR) if EMBEDDED_DATABASE else _database(DATABASE_URL))
+    "default": (embedded.database(VAR) if EMBEDDED_DATABASE else environment.database(DATABASE_URL))
     | {
         # Opening a connection costs about as much as a small page's reads, so it is kept. Celery asks Django to close
         # those past their age after each task, so a child holds one, and none for longer than this.
@@ -164,22 +127,23 @@ SECURE_PROXY_SSL_HEADER = None if DEBUG else ("HTTP_X_FORWARDED_PROTO", "https")
 # The health check comes from inside, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 0 if DEBUG else int(timedelta(days=365).total_seconds())
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+# HSTS for subdomains and the preload list would bind other sites of the same domain: theirs to decide, not ours.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
 
 # --- E-mail and alerts ------------------------------------------------------------------------------------------------
 
 # Without a mail server, mail is shown where it is sent from.
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="musicsync@localhost")
+vars().update(environment.email(env.str("EMAIL_URL", default="") or "consolemail://"))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or "musicsync@localhost"
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 MUSICSYNC_ALERT_WEBHOOK = env.str("MUSICSYNC_ALERT_WEBHOOK", default="")
 MUSICSYNC_CONTACT = env.str("MUSICSYNC_CONTACT", default="")
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+LOG_LEVEL = environment.one_of("LOG_LEVEL", env.str("LOG_LEVEL", default="INFO").upper(), logging.getLevelNamesMapping())
+LOG_FORMAT = environment.one_of("LOG_FORMAT", env.str("LOG_FORMAT", default="text"), ("text", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -200,7 +164,7 @@ LOGGING = {
 
 # --- Celery -----------------------------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = BROKER_URL or embedded.broker_url(VAR)
+CELERY_BROKER_URL = environment.broker(BROKER_URL) if BROKER_URL else embedded.broker_url(VAR)
 _transport = CELERY_BROKER_URL.partition("://")[0].partition("+")[0]
 _redis = _transport in {"redis", "rediss", "sentinel"}
 _rabbitmq = _transport in {"amqp", "amqps", "pyamqp"}
@@ -278,7 +242,10 @@ CELERY_BEAT_CRON_STARTING_DEADLINE = int(timedelta(hours=2).total_seconds())
 # --- Embedded servers -------------------------------------------------------------------------------------------------
 
 if (EMBEDDED_DATABASE or EMBEDDED_BROKER) and embedded.needed_by(sys.argv):
+    _private = {"with_postgres": EMBEDDED_DATABASE, "with_broker": EMBEDDED_BROKER}
     try:
-        embedded.start(VAR, with_postgres=EMBEDDED_DATABASE, with_broker=EMBEDDED_BROKER)
+        embedded.start(VAR, **_private)
     except embedded.EmbeddedError as error:
         raise ImproperlyConfigured(str(error)) from None
+    if line := embedded.announcement(VAR, sys.argv, **_private):
+        print(line, file=sys.stderr)

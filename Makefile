@@ -1,0 +1,72 @@
+# GNU make 3.81 and a plain sh are enough. PYTHON=/path/to/python3.12 chooses the interpreter.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/requirements.installed
+DEVELOPMENT := $(VENV)/requirements-dev.installed
+
+# What a deployment sets; nothing listens there, the checks only read the settings.
+PRODUCTION = DATABASE_URL=postgres://musicsync@db.example/musicsync CELERY_BROKER_URL=redis://broker.example/0 \
+	DJANGO_DEBUG=off DJANGO_ALLOWED_HOSTS=musicsync.example \
+	DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')"
+
+.PHONY: help demo test check up constraints clean
+
+help:
+	@echo "make demo            two providers in step, from nothing; EVOLVE=1 lets their catalogues move on first"
+	@echo "make up              web on :8000, worker, beat, Flower on :5555 and the sandbox, until Ctrl-C"
+	@echo "make test            all tests; PYTEST='-k name' chooses"
+	@echo "make check           format, lint, types, import contracts, migrations, deployment, tests"
+	@echo "make constraints     pin the full closure of the requirements anew"
+	@echo "make clean           remove the environment and caches; the data in var/ stays"
+
+demo: $(RUNTIME)
+	@EVOLVE=$(EVOLVE) $(BIN)/python -m sandbox.demo
+
+up: $(RUNTIME)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start
+
+test: $(DEVELOPMENT)
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: $(DEVELOPMENT)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	@echo "mypy, lint-imports, makemigrations --check, check --deploy"
+	@$(PRODUCTION) $(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	@$(MAKE) test
+
+constraints: $(DEVELOPMENT)
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/python -m piptools compile --quiet --upgrade --no-header --no-annotate --strip-extras \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file $(VENV)/closure requirements-dev.txt
+	@{ head -n 1 constraints.txt; cat $(VENV)/closure; } > $(VENV)/constraints && mv $(VENV)/constraints constraints.txt
+
+clean:
+	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@echo "var/, with the embedded database, is kept: remove it by hand to start from nothing"
+
+# The stamp is written last: a failed or interrupted install is begun again.
+$(VENV)/%.installed: %.txt requirements.txt constraints.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(make_venv); }
+	@echo "installing $< into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $< -c constraints.txt
+	@touch $@
+
+define make_venv
+	for python in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3); do \
+		"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && found=$$python && break; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "no Python 3.11 to 3.13 found: install one, or name it with PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$found cannot make virtual environments: apt-get install python3-venv (or your system's like)" >&2; exit 1; \
+	fi; \
+	rm -rf $(VENV) && "$$found" -m venv $(VENV)
+endef

@@ -1,0 +1,108 @@
+"""Reading values of the environment, with one clear line for each that is wrong."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from kombu.transport import TRANSPORT_ALIASES
+from psycopg.conninfo import conninfo_to_dict
+
+
+def database(url: str) -> dict[str, Any]:
+    """Give Django's settings for a PostgreSQL URL, read by libpq's own rules.
+
+    Raises:
+        ImproperlyConfigured: it is not one; the text does not repeat it, because of its password.
+    """
+    try:
+        options = conninfo_to_dict(url) if url.startswith(("postgres://", "postgresql://")) else None
+    except psycopg.ProgrammingError:
+        options = None
+    if options is None:
+        raise ImproperlyConfigured(
+            "DATABASE_URL: not a PostgreSQL address: expected postgres://user:password@host:5432/database"
+        )
+    named = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **{setting: options.pop(parameter, "") for setting, parameter in named.items()},
+        # A host that swallows packets must not hold a process for the two minutes of TCP.
+        "OPTIONS": {"connect_timeout": 5} | options,
+    }
+
+
+def broker(url: str) -> str:
+    """Give the broker URL, checked.
+
+    Raises:
+        ImproperlyConfigured: Celery has no such transport, or the port is not a number.
+    """
+    transport = url.partition("://")[0].partition("+")[0]
+    with contextlib.suppress(ValueError):
+        _ = urlsplit(url).port
+        if "://" in url and transport in TRANSPORT_ALIASES:
+            return url
+    raise ImproperlyConfigured(
+        "CELERY_BROKER_URL: not a broker address: expected redis://:password@host:6379/0 or amqp://user:password@host:5672/"
+    )
+
+
+def email(url: str) -> dict[str, Any]:
+    """Give Django's e-mail settings for a URL.
+
+    Raises:
+        ImproperlyConfigured: it is not one.
+    """
+    try:
+        return dict(environ.Env.email_url_config(url))
+    except (ImproperlyConfigured, ValueError):
+        line = "EMAIL_URL: not a mail server: expected smtp+tls://user:password@host:587 or consolemail://"
+        raise ImproperlyConfigured(line) from None
+
+
+def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
+    """Give the value, checked.
+
+    Raises:
+        ImproperlyConfigured: it is none of the allowed ones.
+    """
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name}: {value!r} is not one of {', '.join(allowed)}")
+    return value
+
+
+def kept_secret(path: Path) -> str:
+    """Give the secret in a file that only this user reads; made once, and the same for processes that start together.
+
+    Raises:
+        ImproperlyConfigured: it can be neither read nor made.
+    """
+    try:
+        if not path.exists():
+            _make_secret(path)
+        return path.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"MUSICSYNC_VAR: cannot keep a secret key in {path} ({error.strerror}): "
+            f"set MUSICSYNC_VAR to a folder that can be written, or set DJANGO_SECRET_KEY"
+        ) from error
+
+
+def _make_secret(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(50))
+    try:
+        # A link fails where another process was first, so all of them read one secret.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
