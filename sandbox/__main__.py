@@ -1,0 +1,87 @@
+"""Serve the simulator until SIGTERM or SIGINT. What it serves stands in the package's docstring."""
+
+import argparse
+import asyncio
+import signal
+import sys
+
+from sandbox.catalogue import World
+from sandbox.evolution import MAX_GENERATION
+from sandbox.server import Limits, Sandbox
+
+
+def main() -> int:
+    """Serve as the command line says; return the exit code."""
+    options = _parser().parse_args()
+    limits = Limits(options.musicbrainz_rate, options.deezer_quota, options.feed_rate, not options.no_limits)
+    world = World(options.tracks, options.seed, options.generation)
+    return asyncio.run(_serve(Sandbox(world, limits, options.feed_token), options.host, options.port))
+
+
+async def _serve(sandbox: Sandbox, host: str, port: int) -> int:
+    try:
+        server, port = sandbox.listen(host, port)
+    except OSError as error:
+        print(f"sandbox: cannot listen on {host}:{port} ({error.strerror}): choose another --port", file=sys.stderr)
+        return 1
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    world = sandbox.world
+    print(
+        f"sandbox: http://{host}:{port} ({world.tracks} tracks a provider, seed {world.seed}, "
+        f"generation {world.generation})",
+        flush=True,
+    )
+    await stopped.wait()
+    server.stop()
+    await server.close_all_connections()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    real = Limits()
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="Simulate music catalogue providers.")
+    parser.add_argument("--tracks", type=_Between(1, 100_000_000), default=10_000, help="tracks per provider")
+    parser.add_argument("--seed", type=int, default=1, help="another seed is another catalogue")
+    parser.add_argument("--generation", type=_Between(0, MAX_GENERATION), default=0, help="generation to start at")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=_Between(0, 65535), default=8100, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--musicbrainz-rate", type=_rate, default=real.musicbrainz_rate, help="requests per second")
+    parser.add_argument("--deezer-quota", type=_Between(1, 10**9), default=real.deezer_quota, help="requests per 5 s")
+    parser.add_argument("--feed-rate", type=_rate, default=real.feed_rate, help="requests per second")
+    parser.add_argument("--feed-token", help="bearer token that the feed asks for; none by default")
+    parser.add_argument("--no-limits", action="store_true", help="let every request through")
+    return parser
+
+
+class _Between:
+    """Reads a whole number from ``least`` to ``most``."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+
+    def __call__(self, text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = self.least - 1
+        if not self.least <= number <= self.most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {self.least} to {self.most}")
+        return number
+
+
+def _rate(text: str) -> float:
+    """Read a rate above zero."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return rate
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""The simulator's own endpoints below ``/control/``: move the world on, say what to expect of it, and set faults."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from tornado.web import RequestHandler
+
+from sandbox import evolution, ids
+from sandbox.catalogue import World
+from sandbox.faults import BadRule, Faults, read_rules
+from sandbox.limits import Meter
+from sandbox.wire import BadNumber, Dialect, whole_number
+from sandbox.world import Block
+
+Counts = dict[str, int]
+
+
+class Evolve(Struct, forbid_unknown_fields=True):
+    """What ``POST /control/evolve`` may be told: how far to move, and whether to count what that changed."""
+
+    generations: int = 1
+    expected: bool = True
+
+
+class ControlHandler(RequestHandler):
+    """Base of the control endpoints: answers are JSON, errors one clear line."""
+
+    def initialize(self, world: World, dialects: dict[str, Dialect], meters: dict[str, Meter], faults: Faults) -> None:
+        """Take what the endpoints look at and change."""
+        self.world = world
+        self.dialects = dialects
+        self.meters = meters
+        self.faults = faults
+
+    def answer(self, document: Any) -> None:
+        """Send the document."""
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.write(msgspec.json.encode(document))
+
+    def refuse(self, status: int, message: str) -> None:
+        """Send an error of one line."""
+        self.set_status(status)
+        self.answer({"error": message})
+
+
+class EvolveHandler(ControlHandler):
+    """``POST /control/evolve``"""
+
+    async def post(self) -> None:
+        """Move the world on, and say what that changed in each dialect."""
+        try:
+            wish = msgspec.json.decode(self.request.body or b"{}", type=Evolve)
+        except msgspec.DecodeError as error:
+            return self.refuse(400, f"evolve: {error}")
+        before, after = self.world.generation, self.world.generation + wish.generations
+        if wish.generations < 1 or after > evolution.MAX_GENERATION:
+            return self.refuse(409, f"evolve: the world is at generation {before} of {evolution.MAX_GENERATION}")
+        self.world.generation = after
+        if not wish.expected:
+            return self.answer({"generation": after})
+        return self.answer({"generation": after} | await expected(self.world, self.dialects.values(), before, after))
+
+
+class ExpectedHandler(ControlHandler):
+    """``GET /control/expected?from=0&to=1``"""
+
+    async def get(self) -> None:
+        """Say what a client sees change between two generations."""
+        query = {name: self.get_query_argument(name, "") for name in ("from", "to")}
+        try:
+            start = whole_number(query, "from", 0)
+            end = whole_number(query, "to", self.world.generation)
+        except BadNumber as error:
+            return self.refuse(400, f"expected: {error} must be a whole number")
+        if not start <= end <= evolution.MAX_GENERATION:
+            return self.refuse(400, f"expected: from <= to <= {evolution.MAX_GENERATION} must hold")
+        return self.answer({"from": start, "to": end} | await expected(self.world, self.dialects.values(), start, end))
+
+
+class ScopesHandler(ControlHandler):
+    """``GET /control/scopes?provider=deezer``"""
+
+    def get(self) -> None:
+        """Say by which keys every track of a provider is reached."""
+        provider = self.get_query_argument("provider", "")
+        mbids = self.world.mbids
+        if provider == "musicbrainz":
+            catalogue = self.world.musicbrainz()
+            artists = [mbids.encode("artist", index) for index in catalogue.first_artists()]
+            labels = [mbids.encode("label", index) for index in catalogue.first_labels()]
+            self.answer({"artist": artists, "label": labels})
+        elif provider == "deezer":
+            indexes = self.world.deezer().first_artists()
+            self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
+        elif provider == "feed":
+            self.answer({"feed": [""]})
+        else:
+            self.refuse(400, "scopes: provider must be musicbrainz, deezer or feed")
+
+
+class StateHandler(ControlHandler):
+    """``GET /control/state``"""
+
+    def get(self) -> None:
+        """Say where the world stands and what was asked of it."""
+        requests = {name: meter.summary() for name, meter in self.meters.items()}
+        world = self.world
+        self.answer({"seed": world.seed, "tracks": world.tracks, "generation": world.generation, "requests": requests})
+
+
+class FaultsHandler(ControlHandler):
+    """``/control/faults``"""
+
+    def get(self) -> None:
+        """Show the rules."""
+        self.answer(self.faults.describe())
+
+    def post(self) -> None:
+        """Replace the rules."""
+        try:
+            self.faults.set(read_rules(self.request.body))
+        except BadRule as error:
+            return self.refuse(400, str(error))
+        return self.get()
+
+    def delete(self) -> None:
+        """Drop all rules."""
+        self.faults.set([])
+        self.get()
+
+
+async def expected(world: World, dialects: Iterable[Dialect], start: int, end: int) -> dict[str, Counts]:
+    """Return by dialect how many tracks there are at ``end`` and how many differ from ``start``.
+
+    Every block is compared as served at both generations; between blocks other requests get their turn.
+    """
+    result: dict[str, Counts] = {}
+    for dialect in dialects:
+        totals = dict.fromkeys(("tracks", "edited", "removed", "added", "merged_artists"), 0)
+        for number in dialect.numbers:
+            for name, count in compare(dialect, world.block(number, start), world.block(number, end)).items():
+                totals[name] += count
+            await asyncio.sleep(0)
+        result[dialect.name] = totals
+    return result
+
+
+def compare(dialect: Dialect, before: Block, after: Block) -> Counts:
+    """Return what a client of the dialect sees change between two states of a block."""
+    old, new = dialect.track_documents(before), dialect.track_documents(after)
+    return {
+        "tracks": len(new),
+        "edited": sum(old[key] != new[key] for key in old.keys() & new.keys()),
+        "removed": len(old.keys() - new.keys()),
+        "added": len(new.keys() - old.keys()),
+        "merged_artists": len(after.merged.keys() - before.merged.keys()),
+    }

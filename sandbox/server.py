@@ -1,0 +1,197 @@
+"""The dialects and the control endpoints behind one HTTP server.
+
+A request to a dialect is counted, held against the limit, given its fault if one is due, answered, and sent.
+"""
+
+import asyncio
+import socket
+import struct
+import time
+from dataclasses import dataclass, field
+from http.client import responses
+
+from msgspec import Struct
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from sandbox import control, faults
+from sandbox.catalogue import World
+from sandbox.deezer import Deezer
+from sandbox.faults import Faults, Rule
+from sandbox.feed import Feed
+from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
+from sandbox.musicbrainz import MusicBrainz
+from sandbox.wire import Answer, Ask, Dialect
+
+DEEZER_WINDOW_SECONDS = 5
+_SLOW_SECONDS = 300
+_SLOW_STEPS_PER_SECOND = 4
+
+
+class Limits(Struct, frozen=True):
+    """What the providers allow: requests per second, for Deezer per 5 s. The defaults are those of the real ones."""
+
+    musicbrainz_rate: float = 1
+    deezer_quota: int = 50
+    feed_rate: float = 50
+    enforced: bool = True
+
+
+@dataclass
+class Gate:
+    """A dialect with its limit, its count of requests and the faults that all dialects share."""
+
+    dialect: Dialect
+    root: str
+    limit: Limit
+    faults: Faults
+    meter: Meter = field(default_factory=Meter)
+
+
+class DialectHandler(RequestHandler):
+    """Answers everything below a dialect's root."""
+
+    def initialize(self, gate: Gate) -> None:
+        """Take the gate that the request comes to."""
+        self.gate = gate
+
+    def compute_etag(self) -> None:
+        """Return none: the dialects make their own."""
+
+    async def get(self, path: str) -> None:
+        """Answer a request, after its limit and with its fault."""
+        gate = self.gate
+        now = time.monotonic()
+        gate.meter.arrive(now)
+        wait = gate.limit.take(now)
+        if wait:
+            gate.meter.refused += 1
+            return self.send(gate.dialect.over_limit(wait))
+        gate.meter.served += 1
+        rule = gate.faults.choose(gate.dialect.name, path)
+        if rule is None:
+            return self.send(gate.dialect.respond(self.ask(path)))
+        return await self.send_with_fault(path, rule)
+
+    def ask(self, path: str, *, plain: bool = False) -> Ask:
+        """Return the question; a ``plain`` one takes no gzip and knows no earlier answer."""
+        request = self.request
+        headers = {name.lower(): value for name, value in request.headers.get_all()}
+        if plain:
+            headers = {k: v for k, v in headers.items() if k not in ("accept-encoding", "if-none-match")}
+        query = {name: self.get_query_arguments(name, strip=False)[-1] for name in request.query_arguments}
+        return Ask(path, query, f"{request.protocol}://{request.host}{self.gate.root}", headers)
+
+    def send(self, answer: Answer) -> None:
+        """Send the answer: 304 when the client has it, compressed when the client takes that."""
+        etag = answer.headers.get("ETag")
+        asked = self.ask("")
+        if answer.status == 200 and etag is not None and asked.knows(etag):
+            answer = Answer(304, b"", answer.headers)
+        elif asked.takes_gzip:
+            answer = answer.compressed()
+        self.set_status(answer.status)
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        for name, value in answer.headers.items():
+            if answer.status != 304 or name != "Content-Encoding":
+                self.set_header(name, value)
+        self.finish(answer.body or None)
+
+    async def send_with_fault(self, path: str, rule: Rule) -> None:
+        """Send what the rule makes of the answer."""
+        dialect = self.gate.dialect
+        if rule.kind == "reset":
+            return _reset(self.detach())
+        if rule.kind == "latency":
+            await asyncio.sleep(rule.ms / 1000)
+            return self.send(dialect.respond(self.ask(path)))
+        answer = faults.answer_instead(rule, dialect) or faults.spoil(rule, dialect.respond(self.ask(path, plain=True)))
+        if rule.kind == "truncated":
+            return await _send_half(self.detach(), answer)
+        if rule.kind == "slow":
+            return await _send_slowly(self.detach(), answer, rule.bytes_per_second)
+        return self.send(answer)
+
+
+class Sandbox:
+    """A world and its server."""
+
+    def __init__(self, world: World, limits: Limits, feed_token: str | None = None) -> None:
+        self.world = world
+        self.faults = Faults()
+        bucket = TokenBucket(limits.musicbrainz_rate) if limits.enforced else None
+        window = SlidingWindow(limits.deezer_quota, DEEZER_WINDOW_SECONDS) if limits.enforced else Unlimited()
+        feed_limit = TokenBucket(limits.feed_rate) if limits.enforced else Unlimited()
+        musicbrainz = MusicBrainz(world.musicbrainz(), bucket)
+        feed = Feed(world.musicbrainz(), feed_token)
+        self.gates = (
+            Gate(musicbrainz, "/musicbrainz/ws/2", bucket or Unlimited(), self.faults),
+            Gate(Deezer(world.deezer()), "/deezer", window, self.faults),
+            Gate(feed, "/feed", feed_limit, self.faults),
+        )
+
+    def application(self) -> Application:
+        """Return the routes."""
+        shared = {
+            "world": self.world,
+            "dialects": {gate.dialect.name: gate.dialect for gate in self.gates},
+            "meters": {gate.dialect.name: gate.meter for gate in self.gates},
+            "faults": self.faults,
+        }
+        dialects = [(rf"{gate.root}/(.*)", DialectHandler, {"gate": gate}) for gate in self.gates]
+        controls = [
+            ("/control/evolve", control.EvolveHandler, shared),
+            ("/control/expected", control.ExpectedHandler, shared),
+            ("/control/scopes", control.ScopesHandler, shared),
+            ("/control/state", control.StateHandler, shared),
+            ("/control/faults", control.FaultsHandler, shared),
+        ]
+        return Application([*dialects, *controls], log_function=lambda handler: None)
+
+    def listen(self, host: str, port: int) -> tuple[HTTPServer, int]:
+        """Return the listening server and its port; port 0 takes a free one.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        sockets = bind_sockets(port, host)
+        server = HTTPServer(self.application())
+        server.add_sockets(sockets)
+        return server, sockets[0].getsockname()[1]
+
+
+def _head(answer: Answer) -> bytes:
+    lines = [f"HTTP/1.1 {answer.status} {responses[answer.status]}", f"Content-Length: {len(answer.body)}"]
+    headers = {"Content-Type": "application/json; charset=utf-8", **answer.headers}
+    return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items()), "", ""]).encode()
+
+
+def _reset(stream: IOStream) -> None:
+    no_linger = struct.pack("ii", 1, 0)
+    stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+    stream.close()
+
+
+async def _send_half(stream: IOStream, answer: Answer) -> None:
+    try:
+        await stream.write(_head(answer) + answer.body[: len(answer.body) // 2])
+    except StreamClosedError:
+        return
+    stream.close()
+
+
+async def _send_slowly(stream: IOStream, answer: Answer, bytes_per_second: int) -> None:
+    """Send the answer bit by bit; what is left after five minutes goes out at once."""
+    step = max(1, bytes_per_second // _SLOW_STEPS_PER_SECOND)
+    end = min(len(answer.body), step * _SLOW_STEPS_PER_SECOND * _SLOW_SECONDS)
+    try:
+        await stream.write(_head(answer))
+        for start in range(0, end, step):
+            await stream.write(answer.body[start : min(start + step, end)])
+            await asyncio.sleep(step / bytes_per_second)
+        await stream.write(answer.body[end:])
+    except StreamClosedError:
+        return
+    stream.close()
