@@ -1,5 +1,6 @@
 """The Celery application: `celery -A project worker`, `beat`, `flower`, `inspect active`."""
 
+import importlib
 import os
 
 from celery import Celery
@@ -9,10 +10,12 @@ from project.checks import clear_errors, require_surroundings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-app = Celery("musicsync")
 with clear_errors():
-    # Read now: a wrong setting found later would be shown as a traceback by whatever happens to ask first.
-    app.config_from_object("django.conf:settings", namespace="CELERY", force=True)
+    # Read now: the `celery` command shows a wrong setting that it meets later as a traceback.
+    importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+
+app = Celery("musicsync")
+app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 # The first thing that a worker and beat do, before they use the database or the broker, and no other process does.

@@ -224,7 +224,9 @@ def _make_socket_folder(var: Path) -> None:
     owners = {os.geteuid(), owner.pw_uid if owner else os.geteuid()}
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
-        raise EmbeddedError(f"MUSICSYNC_VAR: {folder} belongs to another user: remove it, or set a shorter MUSICSYNC_VAR")
+        raise EmbeddedError(
+            f"MUSICSYNC_VAR: {folder} belongs to another user: remove it, or set a shorter MUSICSYNC_VAR"
+        )
     folder.chmod(0o700)
     if owner:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
@@ -395,7 +397,9 @@ def _last_fatal_line(log: Path) -> str:
 def _create_database(var: Path) -> None:
     import psycopg  # here, so that the keeper, which lives as long as the servers, stays small
 
-    with psycopg.connect(host=str(socket_folder(var)), user="postgres", dbname="postgres", autocommit=True) as connection:
+    with psycopg.connect(
+        host=str(socket_folder(var)), user="postgres", dbname="postgres", autocommit=True
+    ) as connection:
         known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
         if known is None:
             connection.execute(f"CREATE DATABASE {DATABASE}")

@@ -142,7 +142,9 @@ MUSICSYNC_CONTACT = env.str("MUSICSYNC_CONTACT", default="")
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
-LOG_LEVEL = environment.one_of("LOG_LEVEL", env.str("LOG_LEVEL", default="INFO").upper(), logging.getLevelNamesMapping())
+LOG_LEVEL = environment.one_of(
+    "LOG_LEVEL", env.str("LOG_LEVEL", default="INFO").upper(), logging.getLevelNamesMapping()
+)
 LOG_FORMAT = environment.one_of("LOG_FORMAT", env.str("LOG_FORMAT", default="text"), ("text", "json"))
 LOGGING = {
     "version": 1,

@@ -1,0 +1,142 @@
+"""The private servers: found by their folder, shared by processes, gone with the last of them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from project import embedded
+from tests.helpers import ROOT, wait_until
+
+USER = "import project.settings, sys; print('ready', flush=True); sys.stdin.read()"
+"""A process that uses the servers until its input ends."""
+
+
+def begin(var: Path, **env: str) -> subprocess.Popen[str]:
+    """Start a user of the private servers under `var` and return when it has them."""
+    clean = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "CELERY_BROKER_URL"}}
+    user = subprocess.Popen(
+        [sys.executable, "-c", USER],
+        cwd=ROOT,
+        env=clean | {"MUSICSYNC_VAR": str(var), "DJANGO_SETTINGS_MODULE": "project.settings"} | env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert user.stdout is not None
+    assert user.stdout.readline() == "ready\n"
+    return user
+
+
+def end(user: subprocess.Popen[str]) -> None:
+    user.communicate(timeout=30)
+    assert user.returncode == 0
+
+
+def server_pid(var: Path) -> int:
+    return int((var / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+
+
+def answers(var: Path) -> bool:
+    return embedded._postgres_answers(var)
+
+
+@pytest.mark.parametrize(
+    ("command", "needed"),
+    [
+        (["manage.py", "migrate"], True),
+        (["manage.py", "check"], False),
+        (["manage.py", "sync", "--help"], False),
+        (["manage.py"], False),
+        (["celery", "-A", "project", "worker"], True),
+        (["celery", "--version"], False),
+        (["gunicorn", "project.wsgi"], True),
+    ],
+)
+def test_servers_are_started_only_for_what_works_with_them(command: list[str], needed: bool) -> None:
+    assert embedded.needed_by(command) is needed
+
+
+def test_only_what_lasts_says_which_servers_it_uses() -> None:
+    var = Path("/data")
+
+    line = embedded.announcement(var, ["celery", "-A", "project", "beat"], with_postgres=True, with_broker=True)
+
+    assert line is not None
+    assert "/data/postgres" in line
+    assert "CELERY_BROKER_URL is not set" in line
+    assert embedded.announcement(var, ["manage.py", "migrate"], with_postgres=True, with_broker=True) is None
+
+
+def test_without_redis_the_broker_is_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert embedded.broker_url(Path("/data")) == "filesystem://"
+    assert embedded.filesystem_options(Path("/data"))["data_folder_in"] == "/data/broker/messages"
+
+
+def test_a_long_path_keeps_its_sockets_in_a_short_folder() -> None:
+    folder = embedded.socket_folder(Path("/" + "long" * 40))
+
+    assert len(str(folder)) <= embedded.LONGEST_SOCKET_FOLDER
+    assert folder != embedded.socket_folder(Path("/" + "long" * 41))
+
+
+def test_processes_share_one_server_that_ends_with_the_last(short_folder: Path) -> None:
+    first = begin(short_folder)
+    pid = server_pid(short_folder)
+    second = begin(short_folder)
+
+    assert server_pid(short_folder) == pid
+    end(first)
+    assert answers(short_folder)
+    end(second)
+    assert not answers(short_folder)
+
+
+def test_a_killed_user_leaves_nothing_running(short_folder: Path) -> None:
+    user = begin(short_folder)
+
+    user.kill()
+    user.communicate()
+
+    wait_until(lambda: not answers(short_folder))
+
+
+def test_the_next_start_works_after_everything_was_killed(short_folder: Path) -> None:
+    user = begin(short_folder)
+    os.kill(server_pid(short_folder), signal.SIGKILL)
+    user.kill()
+    user.communicate()
+
+    end(begin(short_folder))
+
+
+def test_a_pid_file_of_another_program_is_no_obstacle(short_folder: Path) -> None:
+    end(begin(short_folder))
+    (short_folder / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{short_folder / 'postgres'}\n1\n5432\n")
+
+    end(begin(short_folder))
+
+
+def test_a_half_made_database_is_made_again(short_folder: Path) -> None:
+    (short_folder / "postgres.new").mkdir()
+    (short_folder / "postgres.new" / "PG_VERSION").write_text("18\n")
+
+    end(begin(short_folder))
+
+
+def test_servers_start_under_a_long_path(tmp_path: Path) -> None:
+    var = tmp_path / ("long" * 20)
+
+    end(begin(var))
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(embedded.EmbeddedError, match=r"^MUSICSYNC_VAR: cannot use .*file.*Not a directory"):
+        embedded.start(tmp_path / "file" / "var", with_postgres=True, with_broker=False)

@@ -1,0 +1,144 @@
+"""Settings: what the environment says, and one clear line where it is wrong."""
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from celery.app.defaults import NAMESPACES, flatten
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from project import environment
+from project.celery import app
+from project.checks import without_password
+from tests.helpers import ROOT
+
+
+def run(command: Sequence[str], **env: str) -> subprocess.CompletedProcess[str]:
+    quiet = {"PATH": os.environ["PATH"], "DJANGO_SECRET_KEY": "test", "DJANGO_SETTINGS_MODULE": "project.settings"}
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=quiet | env, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_a_database_url_is_read_by_libpqs_rules() -> None:
+    read = environment.database("postgres://user:p%40ss@db.example:5433/music?sslmode=require")
+
+    assert read == {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "music",
+        "USER": "user",
+        "PASSWORD": "p@ss",
+        "HOST": "db.example",
+        "PORT": "5433",
+        "OPTIONS": {"connect_timeout": 5, "sslmode": "require"},
+    }
+
+
+def test_a_database_url_may_name_a_socket_folder() -> None:
+    assert environment.database("postgres://postgres@/music?host=/run/postgresql")["HOST"] == "/run/postgresql"
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "music", "postgres://u:secret@h:5432/d?no-such-option=1"])
+def test_what_is_no_postgresql_url_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="^DATABASE_URL: ") as refused:
+        environment.database(url)
+
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["nonsense://host", "localhost:6379", "redis://:secret@host:port/0"])
+def test_what_is_no_broker_url_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="^CELERY_BROKER_URL: ") as refused:
+        environment.broker(url)
+
+    assert "secret" not in str(refused.value)
+
+
+def test_a_mail_url_is_checked() -> None:
+    assert environment.email("smtp+tls://u:p@mail.example:587")["EMAIL_PORT"] == 587
+    with pytest.raises(ImproperlyConfigured, match="^EMAIL_URL: "):
+        environment.email("pigeon://mail.example")
+
+
+def test_a_choice_is_checked() -> None:
+    with pytest.raises(ImproperlyConfigured, match="^LOG_FORMAT: 'xml' is not one of text, json$"):
+        environment.one_of("LOG_FORMAT", "xml", ["text", "json"])
+
+
+def test_a_kept_secret_stays_the_same_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "var" / "secret-key"
+
+    first, second = environment.kept_secret(path), environment.kept_secret(path)
+
+    assert first == second
+    assert len(first) >= 50
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgres://user:secret@host:5432/db", "postgres://user:…@host:5432/db"),
+        ("redis://:secret@host/0", "redis://:…@host/0"),
+        ("postgres://host/db?password=secret", "postgres://host/db"),
+        ("redis://host/0", "redis://host/0"),
+    ],
+)
+def test_a_password_is_never_shown(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+def test_every_celery_setting_is_one_that_celery_knows() -> None:
+    known = {name.upper() for name, _ in flatten(NAMESPACES)}
+
+    assert {name for name in dir(settings) if name.startswith("CELERY_")} <= {f"CELERY_{name}" for name in known}
+
+
+def test_every_task_goes_to_a_queue_that_is_declared_and_every_queue_is_used() -> None:
+    declared = {queue.name for queue in settings.CELERY_TASK_QUEUES}
+    importlib.import_module("musicsync.tasks")
+    ours = [name for name in app.tasks if name.startswith("musicsync.")]
+
+    used = {app.amqp.router.route({}, name)["queue"].name for name in ours}
+
+    assert used == declared
+
+
+def test_a_deployment_without_a_secret_key_is_told_so() -> None:
+    result = run(
+        ["manage.py", "check"], DATABASE_URL="postgres://h/d", CELERY_BROKER_URL="redis://h", DJANGO_SECRET_KEY=""
+    )
+
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("DJANGO_SECRET_KEY: not set")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["manage.py", "migrate"], ["-m", "celery", "-A", "project", "worker", "--pool", "solo"]],
+    ids=["manage.py", "worker"],
+)
+@pytest.mark.parametrize(
+    ("database", "broker", "setting"),
+    [
+        ("postgres://me:secret@127.0.0.1:1/music", "memory://", "DATABASE_URL: cannot reach"),
+        ("mysql://me:secret@127.0.0.1/music", "memory://", "DATABASE_URL: not a PostgreSQL"),
+        ("postgres://127.0.0.1/music", "redis://:secret@127.0.0.1:no/0", "CELERY_BROKER_URL: not a broker"),
+    ],
+)
+def test_what_cannot_be_reached_is_one_line_without_the_password(
+    command: list[str], database: str, broker: str, setting: str
+) -> None:
+    result = run(command, DATABASE_URL=database, CELERY_BROKER_URL=broker)
+
+    said = [line for line in result.stderr.splitlines() if line.startswith(("DATABASE_URL", "CELERY_BROKER_URL"))]
+    assert result.returncode == 1
+    assert len(said) == 1
+    assert said[0].startswith(setting)
+    assert "Traceback" not in result.stderr
+    assert "secret" not in result.stderr + result.stdout
