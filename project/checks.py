@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import sys
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -46,7 +45,6 @@ def check_broker() -> None:
         ) as broker:
             # ensure_connection would wait out its retries; a person wants the first answer.
             broker.connect()
-            broker.default_channel.close()
     except Exception as error:  # every transport raises errors of its own, redis-py's and amqp's among them
         raise SurroundingsError(_broker_line(error)) from error
 
@@ -56,16 +54,15 @@ def clear_errors() -> Iterator[None]:
     """End the process with one clear line and exit code 1 where the database or the broker cannot be reached."""
     try:
         yield
-    except SurroundingsError as error:
-        _give_up(str(error))
-    except ImproperlyConfigured as error:
-        _give_up(str(error))
+    except (SurroundingsError, ImproperlyConfigured) as error:
+        # Python prints it on stderr and exits with 1.
+        raise SystemExit(str(error)) from error
     except BrokerError as error:
-        _give_up(_broker_line(error))
+        raise SystemExit(_broker_line(error)) from error
     except OperationalError as error:
         if not _is_unreachable(error):
             raise
-        _give_up(_database_line(error))
+        raise SystemExit(_database_line(error)) from error
 
 
 def require_surroundings(**_: object) -> None:
@@ -109,8 +106,3 @@ def _reason(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     known = re.search(r"Connection refused|timeout expired|FATAL: +(.+)|failed to resolve host \S+", text)
     return (known[1] or known[0].lower()) if known else " ".join(text.split())
-
-
-def _give_up(line: str) -> None:
-    print(line, file=sys.stderr)
-    raise SystemExit(1)

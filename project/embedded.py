@@ -147,8 +147,8 @@ def start(var: Path, *, with_postgres: bool, with_broker: bool) -> None:
             _start_keeper(var)
     except OSError as error:
         raise EmbeddedError(
-            f"MUSICSYNC_VAR: cannot use {error.filename or var} ({error.strerror}): set MUSICSYNC_VAR to a folder that this "
-            f"user can write"
+            f"MUSICSYNC_VAR: cannot use {error.filename or var} ({error.strerror}): set MUSICSYNC_VAR to a folder "
+            f"that this user can write"
         ) from error
     atexit.register(_leave, var, use, os.getpid())
 
@@ -162,7 +162,7 @@ def stop(var: Path) -> None:
 
 
 def _leave(var: Path, use: int, owner: int) -> None:
-    """Stop the servers if this process was their last user; a forked child shares its parent's lock and does nothing."""
+    """Stop the servers if this process was their last user; a forked child, sharing its parent's lock, does nothing."""
     if os.getpid() != owner:
         return
     # Let go before asking for more: of two that leave at once, the later one must see that it is the last.
@@ -233,7 +233,7 @@ def _make_socket_folder(var: Path) -> None:
 
 
 def _postgres_user() -> pwd.struct_passwd | None:
-    """Give the OS user that PostgreSQL runs as when this process is root, made at need; None when it runs as oneself."""
+    """Give the OS user that PostgreSQL runs as where this process is root, made at need; else None."""
     if os.geteuid() != 0:
         return None
     try:
@@ -250,8 +250,8 @@ def _postgres_user() -> pwd.struct_passwd | None:
         return pwd.getpwnam(OS_USER)
     except (OSError, subprocess.CalledProcessError, KeyError) as error:
         raise EmbeddedError(
-            f"PostgreSQL does not run as root and the OS user {OS_USER} cannot be made ({_reason(error)}): run this as an "
-            f"ordinary user, or set DATABASE_URL"
+            f"PostgreSQL does not run as root and the OS user {OS_USER} cannot be made ({_reason(error)}): run this as "
+            f"an ordinary user, or set DATABASE_URL"
         ) from error
 
 
@@ -303,8 +303,8 @@ def _start_postgres(var: Path) -> None:
         _create_database(var)
     except (EmbeddedError, subprocess.CalledProcessError) as error:
         raise EmbeddedError(
-            f"the private PostgreSQL in {var / 'postgres'} cannot start ({_reason(error)}): see {log}, or set DATABASE_URL "
-            f"to a server of your own"
+            f"the private PostgreSQL in {var / 'postgres'} cannot start ({_reason(error)}): see {log}, or set "
+            f"DATABASE_URL to a server of your own"
         ) from error
 
 
@@ -318,7 +318,7 @@ def _postgres_answers(var: Path) -> bool:
 
 
 def _make_reachable(var: Path) -> None:
-    """Let the OS user of PostgreSQL pass (not list) the folders above its programs and its data, where root runs this."""
+    """Where root runs this, let PostgreSQL's OS user pass (not list) the folders above its programs and data."""
     user = _postgres_user()
     if user is None:
         return
@@ -334,7 +334,7 @@ def _make_reachable(var: Path) -> None:
 
 
 def _init_postgres(var: Path) -> None:
-    """Make the data folder; under another name until it is complete, so that a killed start leaves nothing half made."""
+    """Make the data folder, under another name until it is complete: a killed start leaves nothing half made."""
     unfinished = var / "postgres.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -353,7 +353,7 @@ def _init_postgres(var: Path) -> None:
 
 
 def _remove_stale_pid(var: Path) -> None:
-    """Remove `postmaster.pid` where its number now belongs to another program; PostgreSQL itself would refuse to start."""
+    """Remove `postmaster.pid` where its number now belongs to another program: PostgreSQL would refuse to start."""
     path = var / "postgres" / "postmaster.pid"
     try:
         pid = int(path.read_text().split("\n", 1)[0])
@@ -395,7 +395,7 @@ def _last_fatal_line(log: Path) -> str:
 
 
 def _create_database(var: Path) -> None:
-    import psycopg  # here, so that the keeper, which lives as long as the servers, stays small
+    import psycopg  # noqa: PLC0415 - here, so that the keeper, which lives as long as the servers, stays small
 
     with psycopg.connect(
         host=str(socket_folder(var)), user="postgres", dbname="postgres", autocommit=True
@@ -431,7 +431,7 @@ def _redis_answers(var: Path) -> bool:
 
 
 def _ask_redis(var: Path, command: bytes) -> bytes:
-    """Send one command and give the answer, or nothing where there is no server; spares the keeper the client library."""
+    """Send one command and give the answer, or nothing where no server is; spares the keeper the client library."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)

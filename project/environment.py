@@ -50,7 +50,8 @@ def broker(url: str) -> str:
         if "://" in url and transport in TRANSPORT_ALIASES:
             return url
     raise ImproperlyConfigured(
-        "CELERY_BROKER_URL: not a broker address: expected redis://:password@host:6379/0 or amqp://user:password@host:5672/"
+        "CELERY_BROKER_URL: not a broker address: "
+        "expected redis://:password@host:6379/0 or amqp://user:password@host:5672/"
     )
 
 
@@ -98,8 +99,8 @@ def kept_secret(path: Path) -> str:
 def _make_secret(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(50))
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(50))
     try:
         # A link fails where another process was first, so all of them read one secret.
         with contextlib.suppress(FileExistsError):

@@ -1,4 +1,4 @@
-"""Settings of the project. Every environment variable is read here, once; `.env.example` lists them with their meaning."""
+"""Settings of the project. Every environment variable is read here, once; `.env.example` says what each means."""
 
 import logging
 import sys
@@ -139,6 +139,8 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 MUSICSYNC_ALERT_WEBHOOK = env.str("MUSICSYNC_ALERT_WEBHOOK", default="")
 MUSICSYNC_CONTACT = env.str("MUSICSYNC_CONTACT", default="")
+# One for each provider that needs it: MUSICSYNC_CREDENTIAL_<SLUG>. Never in the database, in messages or in logs.
+MUSICSYNC_CREDENTIALS = {name: value for name, value in env.ENVIRON.items() if name.startswith("MUSICSYNC_CREDENTIAL_")}
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
@@ -215,8 +217,8 @@ CELERY_TASK_ROUTES = {
     "musicsync.tasks.*": {"queue": "maintenance"},
 }
 
-# A task is one request (30 s at most, in providers/http.py) and one short transaction. The soft limit raises inside the
-# task, which gives its row back; the hard one ends a child that does not listen (a C call, a dead lock), and the sweeper
+# A task is one request (40 s at most, in providers/http.py) and one short transaction. The soft limit raises inside the
+# task, which gives its row back; the hard one ends a child that does not listen (a C call, a deadlock), and the sweeper
 # takes over when the lease runs out.
 CELERY_TASK_SOFT_TIME_LIMIT = 60
 CELERY_TASK_TIME_LIMIT = 75
@@ -250,4 +252,4 @@ if (EMBEDDED_DATABASE or EMBEDDED_BROKER) and embedded.needed_by(sys.argv):
     except embedded.EmbeddedError as error:
         raise ImproperlyConfigured(str(error)) from None
     if line := embedded.announcement(VAR, sys.argv, **_private):
-        print(line, file=sys.stderr)
+        sys.stderr.write(f"{line}\n")

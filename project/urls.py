@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 from project.checks import SurroundingsError, check_broker, check_database
 
 
-def healthz(request: HttpRequest) -> JsonResponse:
+def healthz(_request: HttpRequest) -> JsonResponse:
     """Answer 200 when the database and the broker answer, else 503 with one line for each that does not."""
     problems = []
     for check in (check_database, check_broker):
