@@ -218,9 +218,9 @@ def _error(error: object, request: Request) -> ProviderError:
 
 
 def _object_page(answer: dict[str, Any], request: Request) -> Page:
-    kind = answer["type"]
+    kind = str(answer["type"])
     if kind not in _KIND_OF:
-        raise Permanent(f"the answer to {request.path} is not a form that is synced: type {one_line(str(kind), 40)!r}")
+        raise Permanent(f"the answer to {request.path} is not a form that is synced: type {one_line(kind, 40)!r}")
     item, _ = wire.shape(answer, Item)
     page = PageBuilder()
     entity, _, asked = request.path.partition("/")

@@ -14,7 +14,7 @@ from msgspec import Struct
 from musicsync.identifiers import clean_text
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope
-from musicsync.providers.wire import Each, Number, Text, storable
+from musicsync.providers.wire import Each, Number, Text, Token, storable
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -70,8 +70,8 @@ class Tracks(Struct):
     """One page of the feed."""
 
     items: list[Track]
-    next: str | None = None
-    watermark: str | None = None
+    next: Token | None = None
+    watermark: Token | None = None
 
 
 _LISTS = {"items": Each(Track)}
@@ -82,7 +82,7 @@ class Feed(Adapter):
 
     name = "feed"
     label = "Bulk feed"
-    base_url = "http://127.0.0.1:8900"
+    base_url = "http://127.0.0.1:8100"
     scope_kinds = ("feed",)
     rate = 50.0
     burst = 10

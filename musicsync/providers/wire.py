@@ -21,11 +21,17 @@ _EXCERPT = 300
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _VISIBLE = r"[^\s\x00\ud800-\udfff]"
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-_WORDS = {f"`str` matching regex {_VISIBLE!r}": "a text", f"`str` matching regex {_UUID!r}": "a UUID"}
+_ASCII = r"^[!-~]+$"
+_WORDS = {
+    f"`str` matching regex {pattern!r}": words
+    for pattern, words in ((_VISIBLE, "a text"), (_UUID, "a UUID"), (_ASCII, "visible ASCII characters"))
+}
 
 Text = Annotated[str, Meta(pattern=_VISIBLE)]
 """Text in which something can be seen once ``clean_text`` has been over it."""
 Uuid = Annotated[str, Meta(pattern=_UUID)]
+Token = Annotated[str, Meta(pattern=_ASCII)]
+"""A text that goes back to the provider as it came, such as a cursor."""
 Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 """A count, a place or a duration: what the catalogue's integer columns hold."""
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -61,9 +67,17 @@ def load(body: bytes) -> Any:
         Transient: the body is not JSON, as when it was cut off.
         Permanent: it is nested too deeply.
     """
-    # The standard library reads what msgspec refuses in a whole page for the sake of one item: NaN, lone surrogates.
     try:
-        return json.loads(body)
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _load_leniently(body)
+
+
+def _load_leniently(body: bytes) -> Any:
+    # The standard library reads what msgspec refuses in a whole page for the sake of one item: NaN and lone surrogates.
+    # The way there and back leaves the surrogates out, which no later step could take.
+    try:
+        return json.loads(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "ignore"))
     except RecursionError:
         raise Permanent("the answer is nested too deeply to be one of this provider") from None
     except ValueError as error:

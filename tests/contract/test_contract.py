@@ -1,0 +1,244 @@
+import copy
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from musicsync.providers import registry
+from musicsync.providers.base import BadScope, Scope
+from musicsync.providers.outcomes import error_of
+from musicsync.records import Page, Permanent, ProviderError, RateLimited, Request, Response, Transient
+from tests.contract import deezer, feed, musicbrainz
+from tests.contract.spec import Refused, Said, Scoped, Spec
+from tests.contract.storable import unstorable
+
+SPECS = [musicbrainz.SPEC, deezer.SPEC, feed.SPEC]
+ODD = ["null", "true", "[]", "{}", '""', '"\\u0000"', '"\\ud800x"', '"x"', "-1", "0", "1.5", "NaN", "1e400", "9" * 40]
+DEEP = 10_000
+
+every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.adapter.name)
+
+
+def each(field: str) -> pytest.MarkDecorator:
+    rows = [(spec, case) for spec in SPECS for case in getattr(spec, field)]
+    names = [f"{spec.adapter.name}-{getattr(case, 'name', case)}" for spec, case in rows]
+    return pytest.mark.parametrize(("spec", "case"), rows, ids=names)
+
+
+def parse(spec: Spec, request: Request, body: bytes | object) -> Page:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return spec.adapter.parse(request, Response(status=200, headers={}, body=raw, url=""))
+
+
+def outcome(spec: Spec, request: Request, body: bytes) -> Page | ProviderError:
+    try:
+        return parse(spec, request, body)
+    except ProviderError as error:
+        return error
+
+
+def test_every_adapter_is_held_to_the_contract() -> None:
+    assert [spec.adapter for spec in SPECS] == list(registry.ADAPTERS.values())
+
+
+@each("scopes")
+def test_a_scope_has_one_canonical_key_and_a_first_request(spec: Spec, case: Scoped) -> None:
+    key = spec.adapter.normalise_key(case.kind, case.given)
+    assert key == case.key
+    assert spec.adapter.normalise_key(case.kind, key) == key
+    assert [request.key for request in spec.adapter.plan(Scope(kind=case.kind, key=key), "full")] == [case.asks]
+
+
+@each("bad_scopes")
+def test_a_scope_that_cannot_be_followed_is_said_in_one_line(spec: Spec, case: tuple[str, str]) -> None:
+    kind, key = case
+    with pytest.raises(BadScope) as raised:
+        spec.adapter.normalise_key(kind, key)
+    assert spec.adapter.label in str(raised.value)
+    assert kind in str(raised.value)
+
+
+@every_spec
+def test_the_scope_kinds_are_those_that_have_a_scope(spec: Spec) -> None:
+    assert {case.kind for case in spec.scopes} == set(spec.adapter.scope_kinds)
+    assert spec.adapter.probe().path
+
+
+@each("said")
+def test_a_body_says_exactly_this(spec: Spec, case: Said) -> None:
+    assert parse(spec, case.request, case.body) == case.page
+
+
+@each("said")
+def test_parsing_is_the_same_each_time(spec: Spec, case: Said) -> None:
+    assert parse(spec, case.request, case.body) == parse(spec, case.request, case.body)
+
+
+@each("refused")
+def test_an_error_answer_is_a_typed_error(spec: Spec, case: Refused) -> None:
+    request = spec.said[0].request
+    if case.status == 200:
+        found = outcome(spec, request, case.body)
+    else:
+        now = datetime.now(UTC)
+        found = error_of(spec.adapter, f"GET /{request.path}", case.status, case.headers, case.body, now=now)
+    assert type(found) is case.error
+    assert case.says in str(found)
+    assert request.path in str(found)
+    if isinstance(found, RateLimited):
+        assert found.retry_after == case.retry_after
+
+
+@every_spec
+def test_a_walk_reaches_every_track_and_ends(spec: Spec) -> None:
+    pending = spec.adapter.plan(Scope(kind=spec.start.kind, key=spec.start.key), "full")
+    asked: list[str] = []
+    tracks: list[str] = []
+    while pending:
+        request = pending.pop(0)
+        asked.append(request.key)
+        page = parse(spec, request, spec.walk[request.key])
+        tracks += [record.external_id for record in page.records if record.kind == "track"]
+        pending += page.follow_ups
+    assert sorted(asked) == sorted(spec.walk)
+    assert tracks == spec.reached
+
+
+def listing(spec: Spec, items: list[object]) -> dict[str, object]:
+    return {**spec.items.envelope, spec.items.name: items}
+
+
+def changed(item: dict[str, object], path: tuple[str, ...], value: object) -> dict[str, object]:
+    result = copy.deepcopy(item)
+    node = result
+    for name in path[:-1]:
+        step = node[name]
+        node = step[0] if isinstance(step, list) else step
+    node[path[-1]] = value
+    return result
+
+
+def titles(page: Page) -> list[str]:
+    return [record.title for record in page.records if record.kind == "track"]
+
+
+@every_spec
+def test_an_empty_list_says_nothing(spec: Spec) -> None:
+    assert parse(spec, spec.items.request, listing(spec, [])) == Page()
+
+
+@every_spec
+@pytest.mark.parametrize("wrong", [None, 5, "x", [], {}, {"id": {}}])
+def test_one_wrong_item_is_rejected_and_its_page_goes_on(spec: Spec, wrong: object) -> None:
+    alone = parse(spec, spec.items.request, listing(spec, [spec.items.item]))
+    page = parse(spec, spec.items.request, listing(spec, [wrong, spec.items.item, wrong]))
+    assert page.records == alone.records
+    assert [item.path for item in page.rejected] == [f"$.{spec.items.name}[{index}]" for index in (0, 2)]
+    assert all(item.reason for item in page.rejected)
+    assert page.rejected[0].excerpt == json.dumps(wrong)
+
+
+@every_spec
+@pytest.mark.parametrize("value", ["12", -1, 1.5, 2**31, float("nan"), float("inf"), [], {}])
+def test_a_number_that_is_none_costs_its_item_only(spec: Spec, value: object) -> None:
+    wrong = changed(spec.items.item, spec.items.number, value)
+    page = parse(spec, spec.items.request, listing(spec, [wrong, spec.items.item]))
+    assert len(page.rejected) == 1
+    assert spec.items.number[-1] in page.rejected[0].reason
+    assert len(titles(page)) == 1
+
+
+@every_spec
+def test_a_title_in_any_script_is_kept(spec: Spec) -> None:
+    title = "紅蓮の弓矢 – Ночь, שלום, สวัสดี, 안녕 ♥ e\u0301 𝄞"
+    page = parse(spec, spec.items.request, listing(spec, [changed(spec.items.item, spec.items.title, title)]))
+    assert titles(page) == [title]
+
+
+@every_spec
+@pytest.mark.parametrize("title", ["  A\x00 title ", "A\ud800 title", "\udfffA title"])
+def test_what_the_database_refuses_is_taken_out_of_a_title(spec: Spec, title: str) -> None:
+    page = parse(spec, spec.items.request, listing(spec, [changed(spec.items.item, spec.items.title, title)]))
+    assert titles(page) == ["A title"]
+    assert page.rejected == ()
+
+
+@every_spec
+@pytest.mark.parametrize("title", ["", "  ", "\x00", "\ud800", None, 7])
+def test_an_item_without_a_title_is_rejected(spec: Spec, title: object) -> None:
+    wrong = changed(spec.items.item, spec.items.title, title)
+    page = parse(spec, spec.items.request, listing(spec, [wrong, spec.items.item]))
+    assert len(page.rejected) == 1
+    assert len(titles(page)) == 1
+    assert unstorable(page) == []
+
+
+@every_spec
+def test_an_excerpt_is_at_most_300_characters_and_readable(spec: Spec) -> None:
+    page = parse(spec, spec.items.request, listing(spec, [{"名": "語" * 1000}]))
+    assert len(page.rejected[0].excerpt) == 300
+    assert page.rejected[0].excerpt.startswith('{"名": "語語')
+
+
+@every_spec
+@pytest.mark.parametrize("body", [b"", b" ", b"<html>busy</html>", b"\xff\xfe", b'{"a":"\xff"', b"{" + b"9" * 5000])
+def test_what_is_not_json_may_be_whole_next_time(spec: Spec, body: bytes) -> None:
+    assert isinstance(outcome(spec, spec.items.request, body), Transient)
+
+
+@each("said")
+def test_a_body_that_was_cut_off_anywhere_may_be_whole_next_time(spec: Spec, case: Said) -> None:
+    body = json.dumps(case.body).encode()
+    for length in range(len(body)):
+        assert isinstance(outcome(spec, case.request, body[:length]), Transient)
+
+
+@every_spec
+@pytest.mark.parametrize("body", [b"null", b"5", b'"x"', b"[]", b"{}", b'[{"id": 1}]', b'{"unknown": []}'])
+def test_json_of_another_form_is_permanent(spec: Spec, body: bytes) -> None:
+    assert isinstance(outcome(spec, spec.items.request, body), Permanent)
+
+
+@each("said")
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_deep_nesting_is_an_answer_like_any_other(spec: Spec, case: Said, opening: bytes) -> None:
+    closing = b"]" if opening == b"[" else b"}"
+    deep = opening * DEEP + b"1" + closing * DEEP
+    body = json.dumps(case.body).encode()
+    extended = body[:-1] + b', "deep": ' + deep + b"}"
+    for hostile in (deep, extended):
+        found = outcome(spec, case.request, hostile)
+        assert isinstance(found, Permanent) or found == case.page
+
+
+def with_each_node_replaced(body: object, odd: str) -> Iterator[bytes]:
+    """Yield the body once for every value in it, with that value replaced by an odd one."""
+    mark = "\x01replaced\x01"
+
+    def replacements(node: object) -> Iterator[object]:
+        yield mark
+        if isinstance(node, dict):
+            for key, value in node.items():
+                for replaced in replacements(value):
+                    yield {**node, key: replaced}
+                yield {other: kept for other, kept in node.items() if other != key}
+        elif isinstance(node, list):
+            for index, value in enumerate(node):
+                for replaced in replacements(value):
+                    yield [*node[:index], replaced, *node[index + 1 :]]
+
+    for replaced in replacements(body):
+        yield json.dumps(replaced).replace(json.dumps(mark), odd).encode()
+
+
+@each("said")
+@pytest.mark.parametrize("odd", ODD)
+def test_any_value_may_be_wrong_and_nothing_unexpected_happens(spec: Spec, case: Said, odd: str) -> None:
+    for body in with_each_node_replaced(case.body, odd):
+        found = outcome(spec, case.request, body)
+        if isinstance(found, Page):
+            assert unstorable(found) == []
+            assert all(item.path.startswith("$.") and item.reason for item in found.rejected)
+        else:
+            assert "\n" not in str(found)

@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+
+from musicsync.providers import registry
+from musicsync.records import Page
+from tests.contract.recordings import Tally, answer, has_adapter, read
+from tests.contract.storable import unstorable
+
+
+def test_every_recorded_answer_is_understood_or_refused_with_a_reason(
+    request: pytest.FixtureRequest, tally: Tally, subtests: pytest.Subtests
+) -> None:
+    folder: Path | None = request.config.getoption("--recordings")
+    if folder is None:
+        pytest.skip("no --recordings DIR given: a folder with index.csv and recorded bodies")
+    for recording in read(folder):
+        if not has_adapter(recording.provider):
+            tally.not_covered[recording.provider] += 1
+            continue
+        with subtests.test(file=recording.file):
+            outcome = answer(registry.get(recording.provider), recording)
+            tally.count(recording.provider, outcome)
+            if isinstance(outcome, Page):
+                assert all(item.path and item.reason for item in outcome.rejected)
+                assert unstorable(outcome) == []
+            else:
+                assert str(outcome)
+                assert "\n" not in str(outcome)
