@@ -47,7 +47,7 @@ class ControlHandler(RequestHandler):
 
 
 class EvolveHandler(ControlHandler):
-    """``POST /control/evolve``"""
+    """``POST /control/evolve``."""
 
     async def post(self) -> None:
         """Move the world on, and say what that changed in each dialect."""
@@ -65,7 +65,7 @@ class EvolveHandler(ControlHandler):
 
 
 class ExpectedHandler(ControlHandler):
-    """``GET /control/expected?from=0&to=1``"""
+    """``GET /control/expected?from=0&to=1``."""
 
     async def get(self) -> None:
         """Say what a client sees change between two generations."""
@@ -81,7 +81,7 @@ class ExpectedHandler(ControlHandler):
 
 
 class ScopesHandler(ControlHandler):
-    """``GET /control/scopes?provider=deezer``"""
+    """``GET /control/scopes?provider=deezer``."""
 
     def get(self) -> None:
         """Say by which keys every track of a provider is reached."""
@@ -102,7 +102,7 @@ class ScopesHandler(ControlHandler):
 
 
 class StateHandler(ControlHandler):
-    """``GET /control/state``"""
+    """``GET /control/state``."""
 
     def get(self) -> None:
         """Say where the world stands and what was asked of it."""
@@ -112,7 +112,7 @@ class StateHandler(ControlHandler):
 
 
 class FaultsHandler(ControlHandler):
-    """``/control/faults``"""
+    """``/control/faults``."""
 
     def get(self) -> None:
         """Show the rules."""

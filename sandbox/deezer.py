@@ -45,6 +45,11 @@ class Deezer:
         self.numbers = catalogue.numbers
         self._catalogue = catalogue
         self._answers = itertools.count(1)
+        self._lookups: dict[str, Callable[[str], Document | None]] = {
+            "artist": self._artist_lookup,
+            "album": self._album_lookup,
+            "track": self._track_lookup,
+        }
 
     def respond(self, ask: Ask) -> Answer:
         """Return an object, a list or an error, each with status 200."""
@@ -54,7 +59,7 @@ class Deezer:
             return error_answer(500)
         return self.not_found() if found is None else json_answer(found)
 
-    def over_limit(self, seconds: float) -> Answer:
+    def over_limit(self, _seconds: float, /) -> Answer:
         """Return error 4; Deezer does not say how long to wait."""
         return error_answer(4)
 
@@ -77,27 +82,32 @@ class Deezer:
 
     def _route(self, ask: Ask) -> Document | None:
         match ask.parts:
-            case ["artist", key]:
-                artist = self._artist_with(key)
-                return None if artist is None else self._whole_artist(artist)
+            case [kind, key] if kind in self._lookups:
+                return self._lookups[kind](key)
             case ["artist", key, "albums"]:
                 artist = self._artist_with(key)
                 return None if artist is None else self._page(ask, self._catalogue.releases_of(artist), self._album)
-            case ["album", key]:
-                release = self._release_with(key)
-                return None if release is None else self._whole_album(release)
             case ["album", key, "tracks"]:
                 release = self._release_with(key)
                 return None if release is None else self._page(ask, self._catalogue.tracks_on(release), self._track)
-            case ["track", key]:
-                track = self._track_with(key)
-                return None if track is None else self._whole_track(track, self._release_of(track))
             case ["chart", "0", "albums"]:
                 return self._page(ask, self._charted(), self._charted_album)
             case ["editorial", "0", "releases"]:
                 return self._page(ask, self._new_releases(), self._album_with_artist)
             case _:
                 return error_document(600)
+
+    def _artist_lookup(self, key: str) -> Document | None:
+        artist = self._artist_with(key)
+        return None if artist is None else self._whole_artist(artist)
+
+    def _album_lookup(self, key: str) -> Document | None:
+        release = self._release_with(key)
+        return None if release is None else self._whole_album(release)
+
+    def _track_lookup(self, key: str) -> Document | None:
+        track = self._track_with(key)
+        return None if track is None else self._whole_track(track, self._release_of(track))
 
     def _artist_with(self, key: str) -> Artist | None:
         return self._catalogue.artist(ids.decode_number("artist", key))
@@ -156,10 +166,10 @@ class Deezer:
         fans = 1000 + next(self._answers) % 1000
         return self._artist(artist) | {"nb_album": albums, "nb_fan": fans, "radio": True}
 
-    def _contributors(self, credits: tuple[Credit, ...]) -> list[Document]:
+    def _contributors(self, credited: tuple[Credit, ...]) -> list[Document]:
         return [
             self._artist(credit.artist) | {"role": "Main" if place == 0 else "Featured"}
-            for place, credit in enumerate(credits)
+            for place, credit in enumerate(credited)
         ]
 
     def _album_stub(self, release: Release) -> Document:

@@ -12,7 +12,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from sandbox import ids, names
+from sandbox import figures, ids, names
 from sandbox.world import BLOCK_TRACKS, DUPLICATE_EVERY, Artist, Block, Credit, Release, Track, new_release, new_track
 
 MAX_GENERATION = 100
@@ -91,7 +91,7 @@ class _Step:
     def _place_for_addition(self) -> tuple[Release, int, int]:
         """Return the end of a release that never lost a track, or every other time the start of a new single."""
         open_ones = [r for r in self.releases.values() if r.type != "single" and r.index not in self.shrunk]
-        if open_ones and self.rng.random() < 0.5:
+        if open_ones and self.rng.random() < figures.ADDITIONS_TO_OLD_RELEASES:
             release = self.rng.choice(open_ones)
             last = self.before.listing[release.index][-1]
             return release, last.disc, last.position + 1

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Literal
 
 import msgspec
@@ -109,7 +110,7 @@ def answer_instead(rule: Rule, dialect: Dialect) -> Answer | None:
 def spoil(rule: Rule, answer: Answer) -> Answer:
     """Return the answer with its body damaged as the rule says; one without a body stays as it is."""
     damage = _DAMAGES.get(rule.kind)
-    if damage is None or answer.status != 200:
+    if damage is None or answer.status != HTTPStatus.OK:
         return answer
     return Answer(200, damage(answer.body), {k: v for k, v in answer.headers.items() if k != "ETag"})
 

@@ -51,7 +51,7 @@ class Feed:
             return _error(400, "cursor is none that the feed gave")
         return self._kept_page(ask, start, limit, since)
 
-    def over_limit(self, seconds: float) -> Answer:
+    def over_limit(self, seconds: float, /) -> Answer:
         """Return a 429 with Retry-After in whole seconds."""
         return _error(429, "too many requests", {"Retry-After": str(math.ceil(seconds))})
 
@@ -133,10 +133,10 @@ class Feed:
             "artists": self._credits(release.credits),
         }
 
-    def _credits(self, credits: tuple[Credit, ...]) -> list[dict[str, str]]:
+    def _credits(self, credited: tuple[Credit, ...]) -> list[dict[str, str]]:
         return [
             {"id": self._mbids.encode("artist", credit.artist.index), "name": credit.artist.name, "join": credit.join}
-            for credit in credits
+            for credit in credited
         ]
 
 

@@ -21,14 +21,17 @@ _ODD_INVERSE = pow(_ODD, -1, 1 << _BITS)
 _UUID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-4([0-9a-f]{3})-([89ab][0-9a-f]{3})-([0-9a-f]{12})", re.IGNORECASE)
 _ANY_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
+_MOST_DIGITS = 18
 _NUMBER_STEP = len(_KINDS)
 _NUMBER_START = 1_000_000 * _NUMBER_STEP
 
 _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _REGISTRANTS = 36**3
 _REGISTRANT_STEP = 7919
+ISRC_LENGTH = 12
 _ISRC = re.compile(r"[A-Z]{2}([A-Z0-9]{3})[0-9]{2}([0-9]{5})", re.ASCII)
 
+_SHORT_BARCODE, _LONG_BARCODE = 10, 14
 _BARCODES = 10**10
 _BARCODE_STEP = 7_368_787
 
@@ -69,7 +72,7 @@ def encode_number(kind: Kind, index: int) -> int:
 
 def decode_number(kind: Kind, text: str) -> int | None:
     """Return the index behind a Deezer id, or ``None`` where it is of another kind or too small."""
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         return None
     index, position = divmod(int(text) - _NUMBER_START, _NUMBER_STEP)
     return index if index >= 0 and _KINDS[position] == kind else None
@@ -103,7 +106,7 @@ def encode_barcode(release: int, digits: Literal[12, 13], *, valid: bool = True)
 
 def decode_barcode(digits: str) -> int | None:
     """Return the index of the release that a barcode of 10 to 14 digits may belong to."""
-    if not (digits.isascii() and digits.isdigit() and 10 <= len(digits) <= 14):
+    if not (digits.isascii() and digits.isdigit() and _SHORT_BARCODE <= len(digits) <= _LONG_BARCODE):
         return None
     return int(digits.zfill(14)[3:13]) * pow(_BARCODE_STEP, -1, _BARCODES) % _BARCODES
 

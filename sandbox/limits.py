@@ -7,14 +7,14 @@ from typing import Protocol
 class Limit(Protocol):
     """What a provider allows its one client."""
 
-    def take(self, now: float) -> float:
+    def take(self, now: float, /) -> float:
         """Return 0.0 and count the request, or the seconds after which the next would be let through."""
 
 
 class Unlimited:
     """A limit that lets everything through."""
 
-    def take(self, now: float) -> float:
+    def take(self, _now: float, /) -> float:
         """Return 0.0."""
         return 0.0
 
@@ -28,7 +28,7 @@ class TokenBucket:
         self.tokens = self.capacity
         self._filled_at: float | None = None
 
-    def take(self, now: float) -> float:
+    def take(self, now: float, /) -> float:
         """Return 0.0 and take a token, or the seconds until there is one."""
         if self._filled_at is not None:
             self.tokens = min(self.capacity, self.tokens + (now - self._filled_at) * self.rate)
@@ -47,7 +47,7 @@ class SlidingWindow:
         self.seconds = seconds
         self._taken: deque[float] = deque()
 
-    def take(self, now: float) -> float:
+    def take(self, now: float, /) -> float:
         """Return 0.0 and note the time, or the seconds until the oldest request of the window leaves it."""
         while self._taken and now - self._taken[0] >= self.seconds:
             self._taken.popleft()

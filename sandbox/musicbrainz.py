@@ -7,6 +7,7 @@ may be null. Merged ids answer 301. A browse with ``inc=recordings`` stops at 50
 import time
 import zlib
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -40,8 +41,7 @@ class MusicBrainz:
         self._catalogue = catalogue
         self._mbids = catalogue.world.mbids
         self._limit = limit
-        self._lookups: dict[str, Callable[[str, frozenset[str], Ask], Answer]] = {
-            "artist": self._artist_lookup,
+        self._lookups: dict[str, Callable[[str, frozenset[str]], Answer]] = {
             "label": self._label_lookup,
             "release": self._release_lookup,
             "recording": self._recording_lookup,
@@ -59,15 +59,17 @@ class MusicBrainz:
                     answer = self._search(ask.query["query"])
                 case ["release"]:
                     answer = self._browse(ask, includes)
+                case ["artist", mbid]:
+                    answer = self._artist_lookup(mbid, ask)
                 case [resource, key] if resource in self._lookups:
-                    answer = self._lookups[resource](key, includes, ask)
+                    answer = self._lookups[resource](key, includes)
                 case _:
                     answer = self.not_found()
         except BadNumber as error:
             answer = _error(400, f"Invalid {error}.")
         return self._with_headers(answer)
 
-    def over_limit(self, seconds: float) -> Answer:
+    def over_limit(self, _seconds: float, /) -> Answer:
         """Return a 503 in the words of MusicBrainz; it does not say how long to wait."""
         message = (
             "Your requests are exceeding the allowable rate limit. "
@@ -93,7 +95,9 @@ class MusicBrainz:
         }
 
     def _with_headers(self, answer: Answer) -> Answer:
-        etag = {"ETag": f'W/"{zlib.crc32(answer.body):08x}{len(answer.body):x}"'} if answer.status == 200 else {}
+        etag = (
+            {"ETag": f'W/"{zlib.crc32(answer.body):08x}{len(answer.body):x}"'} if answer.status == HTTPStatus.OK else {}
+        )
         return Answer(answer.status, answer.body, {**answer.headers, **etag, **self._limit_headers()})
 
     def _limit_headers(self) -> dict[str, str]:
@@ -105,7 +109,7 @@ class MusicBrainz:
             "X-RateLimit-Reset": str(int(time.time()) + 1),
         }
 
-    def _artist_lookup(self, mbid: str, includes: frozenset[str], ask: Ask) -> Answer:
+    def _artist_lookup(self, mbid: str, ask: Ask) -> Answer:
         index = self._mbids.decode("artist", mbid)
         artist = self._catalogue.artist(index)
         if artist is not None and artist.index != index:
@@ -114,22 +118,22 @@ class MusicBrainz:
             return Answer(301, b"", {"Location": location})
         return self._found(mbid, None if artist is None else self._artist(artist) | _ARTIST_DETAILS)
 
-    def _label_lookup(self, mbid: str, includes: frozenset[str], ask: Ask) -> Answer:
+    def _label_lookup(self, mbid: str, _includes: frozenset[str]) -> Answer:
         label = self._catalogue.label(self._mbids.decode("label", mbid))
         return self._found(mbid, None if label is None else self._label(label) | {"country": label.country})
 
-    def _release_lookup(self, mbid: str, includes: frozenset[str], ask: Ask) -> Answer:
+    def _release_lookup(self, mbid: str, includes: frozenset[str]) -> Answer:
         release = self._catalogue.release(self._mbids.decode("release", mbid))
         return self._found(mbid, None if release is None else self._release(release, includes))
 
-    def _recording_lookup(self, mbid: str, includes: frozenset[str], ask: Ask) -> Answer:
+    def _recording_lookup(self, mbid: str, includes: frozenset[str]) -> Answer:
         places = self._catalogue.places_of(self._mbids.decode("recording", mbid))
         return self._found(mbid, self._recording(places[0], includes, places) if places else None)
 
-    def _isrc_lookup(self, isrc: str, includes: frozenset[str], ask: Ask) -> Answer:
+    def _isrc_lookup(self, isrc: str, includes: frozenset[str]) -> Answer:
         places = self._catalogue.by_isrc(isrc.upper())
         if not places:
-            return self.not_found() if len(isrc) == 12 else _error(400, "Invalid isrc.")
+            return self.not_found() if len(isrc) == ids.ISRC_LENGTH else _error(400, "Invalid isrc.")
         return json_answer({"isrc": isrc.upper(), "recordings": [self._recording(places[0], includes, places)]})
 
     def _found(self, mbid: str, document: Document | None) -> Answer:
@@ -182,10 +186,10 @@ class MusicBrainz:
             "country": artist.country,
         }
 
-    def _credits(self, credits: Iterable[Credit]) -> list[Document]:
+    def _credits(self, credited: Iterable[Credit]) -> list[Document]:
         return [
             {"name": credit.artist.name, "joinphrase": credit.join, "artist": self._artist(credit.artist)}
-            for credit in credits
+            for credit in credited
         ]
 
     def _label(self, label: Label) -> Document:

@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, field
-from http.client import responses
+from http import HTTPStatus
 
 from msgspec import Struct
 from tornado.httpserver import HTTPServer
@@ -88,14 +88,14 @@ class DialectHandler(RequestHandler):
         """Send the answer: 304 when the client has it, compressed when the client takes that."""
         etag = answer.headers.get("ETag")
         asked = self.ask("")
-        if answer.status == 200 and etag is not None and asked.knows(etag):
-            answer = Answer(304, b"", answer.headers)
+        if answer.status == HTTPStatus.OK and etag is not None and asked.knows(etag):
+            answer = Answer(HTTPStatus.NOT_MODIFIED, b"", answer.headers)
         elif asked.takes_gzip:
             answer = answer.compressed()
         self.set_status(answer.status)
         self.set_header("Content-Type", "application/json; charset=utf-8")
         for name, value in answer.headers.items():
-            if answer.status != 304 or name != "Content-Encoding":
+            if answer.status != HTTPStatus.NOT_MODIFIED or name != "Content-Encoding":
                 self.set_header(name, value)
         self.finish(answer.body or None)
 
@@ -148,7 +148,7 @@ class Sandbox:
             ("/control/state", control.StateHandler, shared),
             ("/control/faults", control.FaultsHandler, shared),
         ]
-        return Application([*dialects, *controls], log_function=lambda handler: None)
+        return Application([*dialects, *controls], log_function=lambda _handler: None)
 
     def listen(self, host: str, port: int) -> tuple[HTTPServer, int]:
         """Return the listening server and its port; port 0 takes a free one.
@@ -163,8 +163,8 @@ class Sandbox:
 
 
 def _head(answer: Answer) -> bytes:
-    lines = [f"HTTP/1.1 {answer.status} {responses[answer.status]}", f"Content-Length: {len(answer.body)}"]
-    headers = {"Content-Type": "application/json; charset=utf-8", **answer.headers}
+    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}", f"Content-Length: {len(answer.body)}"]
+    headers = {"Content-Type": "application/json; charset=utf-8", "Connection": "close", **answer.headers}
     return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items()), "", ""]).encode()
 
 

@@ -11,6 +11,7 @@ from sandbox.world import Block
 
 COMPRESS_FROM = 1024
 """Bodies smaller than this, in bytes, are sent as they are."""
+_MOST_DIGITS = 15
 
 
 class Ask(Struct, frozen=True):
@@ -62,7 +63,7 @@ class Dialect(Protocol):
     def respond(self, ask: Ask) -> Answer:
         """Return the answer to a question within the limits."""
 
-    def over_limit(self, seconds: float) -> Answer:
+    def over_limit(self, seconds: float, /) -> Answer:
         """Return what a client is told that may ask again in so many seconds."""
 
     def not_found(self) -> Answer:
@@ -93,6 +94,6 @@ def whole_number(query: Mapping[str, str], name: str, default: int, most: int | 
     text = query.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise BadNumber(name)
     return int(text) if most is None else min(int(text), most)

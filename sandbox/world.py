@@ -124,8 +124,8 @@ def first_block(seed: int, number: int) -> Block:
     tracks: dict[int, Track] = {}
     for slot, (kind, size) in enumerate(_shapes(rng, number)):
         index = number * ids.SLOTS + slot
-        credits = _release_credits(rng, artists, slot)
-        release = releases[index] = new_release(rng, index, kind, credits, labels)
+        credited = _release_credits(rng, artists, slot)
+        release = releases[index] = new_release(rng, index, kind, credited, labels)
         for disc, position in _places(rng, size):
             track = new_track(rng, number * ids.SLOTS + len(tracks), release, disc, position, artists)
             tracks[track.index] = track
@@ -145,7 +145,7 @@ def artists_of(seed: int, number: int) -> dict[int, Artist]:
             name = names.artist(rng, kind)
         taken.add(name)
         index = number * ids.SLOTS + slot
-        remark = f"{rng.choice(names.GENRES)} act" if rng.random() < 0.2 else ""
+        remark = f"{rng.choice(names.GENRES)} act" if rng.random() < figures.ARTISTS_WITH_DISAMBIGUATION else ""
         artists[index] = Artist(index, name, names.sort_name(name, kind), kind, rng.choice(names.COUNTRIES), remark)
     if number % DUPLICATE_EVERY == 0:
         index = number * ids.SLOTS + DUPLICATE_SLOT
@@ -162,7 +162,7 @@ def labels_of(seed: int, number: int) -> dict[int, Label]:
 
 
 def new_release(
-    rng: Random, index: int, kind: str, credits: tuple[Credit, ...], labels: dict[int, Label], year: int | None = None
+    rng: Random, index: int, kind: str, credited: tuple[Credit, ...], labels: dict[int, Label], year: int | None = None
 ) -> Release:
     """Return a release of the type and credits given, the rest of it drawn; ``year`` settles when it came out."""
     label = None if rng.random() < figures.MISSING_LABEL else rng.choice(tuple(labels.values()))
@@ -170,7 +170,7 @@ def new_release(
         index=index,
         title=names.title(rng),
         type=kind,
-        credits=credits,
+        credits=credited,
         date=_date(rng) if year is None else f"{year}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}",
         label=label,
         catalog_number=None if label is None else f"{label.name[:3].upper()}-{index % 100_000:05}",
@@ -209,19 +209,26 @@ def _shapes(rng: Random, number: int) -> list[tuple[str, int]]:
     sizes = [2] if number % DUPLICATE_EVERY == 0 else []
     while (left := BLOCK_TRACKS - sum(sizes)) > 0:
         sizes.append(min(left, round(figures.draw(rng, figures.TRACKS_PER_RELEASE))))
-    kinds = ["single" if size <= 3 else "ep" if size <= 6 else "album" for size in sizes]
+    kinds = [_kind(size) for size in sizes]
     albums = [slot for slot, kind in enumerate(kinds) if kind == "album"]
-    if len(albums) > 1 and (rng.random() < 0.5 or kinds.count("single") < 2):
+    wanted = rng.random() < figures.BLOCKS_WITH_COMPILATION or kinds.count("single") <= 1
+    if wanted and len(albums) > 1:
         kinds[rng.choice(albums)] = "compilation"
     return list(zip(kinds, sizes, strict=True))
 
 
+def _kind(size: int) -> str:
+    if size <= figures.LONGEST_SINGLE:
+        return "single"
+    return "ep" if size <= figures.LONGEST_EP else "album"
+
+
 def _places(rng: Random, size: int) -> list[tuple[int, int]]:
     """Return disc and position of the tracks of a release: long ones come on two discs, a few begin before track 1."""
-    if size >= 16 and rng.random() < figures.TWO_DISCS_OF_LONG_RELEASES:
+    if size >= figures.SHORTEST_DOUBLE_ALBUM and rng.random() < figures.TWO_DISCS_OF_LONG_RELEASES:
         half = size // 2
         return [(1, place + 1) for place in range(half)] + [(2, place + 1) for place in range(size - half)]
-    start = 0 if size > 6 and rng.random() < figures.PREGAP_RELEASES else 1
+    start = 0 if size > figures.LONGEST_EP and rng.random() < figures.PREGAP_RELEASES else 1
     return [(1, place + start) for place in range(size)]
 
 

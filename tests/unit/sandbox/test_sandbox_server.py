@@ -1,0 +1,274 @@
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+from serving import Served
+
+from sandbox.limits import Meter, SlidingWindow, TokenBucket
+from sandbox.server import Limits
+
+SetRules = Callable[..., str]
+
+
+@pytest.fixture
+def faulty(base: str, http: requests.Session) -> Iterator[SetRules]:
+    """Set fault rules for one test."""
+
+    def set_rules(*rules: dict[str, object]) -> str:
+        answer = http.post(f"{base}/control/faults", data=json.dumps(rules))
+        assert answer.status_code == 200, answer.text
+        return base
+
+    yield set_rules
+    http.delete(f"{base}/control/faults")
+
+
+def test_a_token_bucket_lets_its_rate_through() -> None:
+    bucket = TokenBucket(10)
+    let_through = sum(bucket.take(tick / 100) == 0 for tick in range(1001))
+    assert let_through == pytest.approx(10 * 10 + 11, abs=1)
+    assert 0 < bucket.take(10.0) <= 0.1
+
+
+def test_a_sliding_window_never_holds_more_than_its_count() -> None:
+    window = SlidingWindow(50, 5)
+    taken = [tick / 100 for tick in range(2000) if window.take(tick / 100) == 0]
+    assert max(sum(0 <= later - first < 5 for later in taken) for first in taken) == 50
+    assert len(taken) == 4 * 50
+
+
+def test_a_meter_keeps_the_worst_windows() -> None:
+    meter = Meter()
+    for arrival in (0.0, 0.5, 0.9, 1.0, 4.0, 9.5):
+        meter.arrive(arrival)
+    assert meter.summary() == {"served": 0, "refused": 0, "worst_1s": 3, "worst_5s": 5}
+
+
+def test_musicbrainz_answers_503_over_its_limit(served: Served, http: requests.Session) -> None:
+    with served(limits=Limits(musicbrainz_rate=5)) as url:
+        answers = [http.get(f"{url}/musicbrainz/ws/2/artist/x") for _ in range(20)]
+        refused = [answer for answer in answers if answer.status_code == 503]
+        assert len(refused) >= 12
+        assert "exceeding the allowable rate limit" in refused[0].json()["error"]
+        assert refused[0].headers["X-RateLimit-Remaining"] == "0"
+        counts = http.get(f"{url}/control/state").json()["requests"]["musicbrainz"]
+        assert counts == {"served": 20 - len(refused), "refused": len(refused), "worst_1s": 20, "worst_5s": 20}
+
+
+def test_deezer_answers_code_4_over_its_quota(served: Served, http: requests.Session) -> None:
+    with served(limits=Limits(deezer_quota=5)) as url:
+        answers = [http.get(f"{url}/deezer/chart/0/albums") for _ in range(8)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert [answer.json().get("error", {}).get("code") for answer in answers] == [None] * 5 + [4] * 3
+        assert http.get(f"{url}/control/state").json()["requests"]["deezer"]["refused"] == 3
+
+
+def test_the_feed_answers_429_over_its_rate_and_says_when_to_come_back(served: Served, http: requests.Session) -> None:
+    with served(limits=Limits(feed_rate=0.5)) as url:
+        answers = [http.get(f"{url}/feed/tracks?limit=1") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 429, 429]
+        assert answers[-1].headers["Retry-After"] in {"1", "2"}
+
+
+def test_the_feed_asks_for_its_token(served: Served, http: requests.Session) -> None:
+    with served(feed_token="let-me-in") as url:
+        assert http.get(f"{url}/feed/tracks").status_code == 401
+        assert http.get(f"{url}/feed/tracks", headers={"Authorization": "Bearer wrong"}).status_code == 401
+        assert http.get(f"{url}/feed/tracks", headers={"Authorization": "Bearer let-me-in"}).status_code == 200
+
+
+@pytest.mark.parametrize("gzip", ["gzip", "identity"])
+def test_an_etag_saves_the_body(base: str, http: requests.Session, gzip: str) -> None:
+    artist = http.get(f"{base}/control/scopes?provider=musicbrainz").json()["artist"][0]
+    for path in (f"musicbrainz/ws/2/release?artist={artist}&inc=recordings", "feed/tracks"):
+        first = http.get(f"{base}/{path}", headers={"Accept-Encoding": gzip})
+        again = http.get(f"{base}/{path}", headers={"Accept-Encoding": gzip, "If-None-Match": first.headers["ETag"]})
+        assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+        assert again.headers["ETag"] == first.headers["ETag"]
+
+
+def test_bodies_over_a_kilobyte_are_compressed_where_the_client_takes_it(base: str, http: requests.Session) -> None:
+    zipped = http.get(f"{base}/feed/tracks", headers={"Accept-Encoding": "gzip"})
+    plain = http.get(f"{base}/feed/tracks", headers={"Accept-Encoding": "identity"})
+    small = http.get(f"{base}/feed/tracks?cursor=zz", headers={"Accept-Encoding": "gzip"})
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert "Content-Encoding" not in small.headers
+    assert zipped.json() == plain.json()
+    assert zipped.headers["ETag"] != plain.headers["ETag"]
+
+
+def test_a_merged_id_redirects_on_the_host_that_was_asked(served: Served, http: requests.Session) -> None:
+    with served(generation=1) as url:
+        artists = http.get(f"{url}/control/scopes?provider=musicbrainz").json()["artist"]
+        answers = [http.get(f"{url}/musicbrainz/ws/2/artist/{artist}?fmt=json") for artist in artists]
+        merged = [answer for answer in answers if answer.history]
+        assert len(merged) == 1
+        assert merged[0].history[0].status_code == 301
+        assert merged[0].url.startswith(f"{url}/musicbrainz/ws/2/artist/{merged[0].json()['id']}")
+
+
+def test_evolve_moves_the_world_and_says_what_changed(served: Served, http: requests.Session) -> None:
+    with served(tracks=1000) as url:
+        answer = http.post(f"{url}/control/evolve").json()
+        assert answer["generation"] == 1
+        assert answer["feed"]["edited"] == 20
+        expected = http.get(f"{url}/control/expected?from=0&to=1").json()
+        assert {name: answer[name] for name in ("musicbrainz", "deezer", "feed")} == {
+            name: expected[name] for name in ("musicbrainz", "deezer", "feed")
+        }
+        assert http.post(f"{url}/control/evolve", data='{"generations": 2, "expected": false}').json() == {
+            "generation": 3
+        }
+        state = http.get(f"{url}/control/state").json()
+        assert (state["seed"], state["tracks"], state["generation"]) == (1, 1000, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("POST", "evolve", '{"generations": 1000}', 409, "generation 0 of 100"),
+        ("POST", "evolve", '{"speed": 1}', 400, "unknown field `speed`"),
+        ("POST", "faults", '[{"kind": "meteor"}]', 400, "'meteor'"),
+        ("POST", "faults", '[{"kind": "reset", "share": 2}]', 400, "share must be between 0 and 1"),
+        ("POST", "faults", '[{"kind": "reset", "path": "("}]', 400, "no regular expression"),
+        ("POST", "faults", "nonsense", 400, "malformed"),
+        ("GET", "expected?from=2&to=1", "", 400, "from <= to"),
+        ("GET", "expected?from=x", "", 400, "from must be a whole number"),
+        ("GET", "scopes?provider=coffee", "", 400, "musicbrainz, deezer or feed"),
+    ],
+)
+def test_control_refuses_nonsense_in_one_line(
+    base: str, http: requests.Session, method: str, path: str, body: str, status: int, words: str
+) -> None:
+    answer = http.request(method, f"{base}/control/{path}", data=body)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+
+
+def test_status_faults_carry_their_wait(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty({"kind": "status", "status": 429, "retry_after": 7})
+    answer = http.get(f"{url}/feed/tracks")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+    assert http.get(f"{url}/deezer/chart/0/albums").status_code == 429
+
+
+def test_deezer_code_faults_come_with_status_200(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty({"kind": "deezer_code", "code": 700})
+    answer = http.get(f"{url}/deezer/chart/0/albums")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (200, 700)
+
+
+def test_false_404s_are_worded_as_each_provider_does(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty({"kind": "false_404"})
+    assert http.get(f"{url}/feed/tracks").status_code == 404
+    assert http.get(f"{url}/deezer/chart/0/albums").json()["error"]["code"] == 800
+    artist = http.get(f"{url}/control/scopes?provider=musicbrainz").json()["artist"][0]
+    assert http.get(f"{url}/musicbrainz/ws/2/artist/{artist}").json()["error"] == "Not Found"
+
+
+def test_truncated_bodies_end_half_way(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty({"kind": "truncated"})
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
+        http.get(f"{url}/feed/tracks")
+
+
+def test_malformed_bodies_are_no_json(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty({"kind": "malformed"})
+    answer = http.get(f"{url}/feed/tracks")
+    assert answer.status_code == 200
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        answer.json()
+
+
+def test_one_item_of_a_page_has_a_field_of_the_wrong_type(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty({"kind": "wrong_type"})
+    for path, items in (("feed/tracks", "items"), ("deezer/chart/0/albums", "data")):
+        titles = [item["title"] for item in http.get(f"{url}/{path}").json()[items]]
+        assert sum(not isinstance(title, str) for title in titles) == 1
+
+
+def test_one_title_of_a_page_holds_nul_and_a_lone_surrogate(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty({"kind": "nul"})
+    titles = [item["title"] for item in http.get(f"{url}/feed/tracks").json()["items"]]
+    assert sum(title.endswith("\x00\ud800") for title in titles) == 1
+
+
+def test_resets_close_the_connection_without_an_answer(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty({"kind": "reset"})
+    with pytest.raises(requests.exceptions.ConnectionError):
+        http.get(f"{url}/feed/tracks")
+
+
+def test_latency_delays_the_answer(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty({"kind": "latency", "ms": 200})
+    start = time.monotonic()
+    assert http.get(f"{url}/feed/tracks").status_code == 200
+    assert time.monotonic() - start >= 0.2
+
+
+def test_slow_answers_drip(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty({"kind": "slow", "bytes_per_second": 4000})
+    start = time.monotonic()
+    answer = http.get(f"{url}/feed/tracks?limit=3")
+    assert len(answer.json()["items"]) == 3
+    assert time.monotonic() - start >= len(answer.content) / 4000 - 0.25
+
+
+def test_rules_choose_by_dialect_path_share_turn_and_count(faulty: SetRules, http: requests.Session) -> None:
+    url = faulty(
+        {"kind": "status", "dialect": "deezer"},
+        {"kind": "status", "status": 500, "path": "^nothing"},
+        {"kind": "status", "status": 502, "share": 0.25, "count": 2},
+        {"kind": "status", "status": 429, "every": 5},
+    )
+    statuses = [http.get(f"{url}/feed/tracks").status_code for _ in range(12)]
+    assert statuses == [200, 200, 200, 502, 200, 429, 200, 502, 200, 200, 200, 429]
+    assert [rule["hits"] for rule in http.get(f"{url}/control/faults").json()] == [0, 0, 2, 2]
+    assert http.delete(f"{url}/control/faults").json() == []
+    assert http.get(f"{url}/deezer/chart/0/albums").status_code == 200
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_says_where_it_listens_and_ends_cleanly(stop: signal.Signals, http: requests.Session) -> None:
+    process = start("--tracks", "200", "--port", "0", "--no-limits")
+    try:
+        line = process.stdout.readline()
+        url = re.search(r"http://127\.0\.0\.1:\d+", line).group()
+        assert http.get(f"{url}/control/state").json()["tracks"] == 200
+    finally:
+        process.send_signal(stop)
+        output, errors = process.communicate(timeout=10)
+    assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start("--port", str(port))
+        output, errors = process.communicate(timeout=10)
+    assert (process.returncode, output) == (1, "")
+    assert errors.count("\n") == 1
+    assert f"127.0.0.1:{port}" in errors
+    assert "--port" in errors
+
+
+@pytest.mark.parametrize("arguments", [["--tracks", "0"], ["--feed-rate", "nan"], ["--generation", "101"]])
+def test_bad_options_are_named(arguments: list[str]) -> None:
+    process = start(*arguments)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert f"argument {arguments[0]}" in errors
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "sandbox", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
