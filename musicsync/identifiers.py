@@ -9,7 +9,7 @@ Precision = Literal["year", "month", "day"]
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s\-.]+")
 _GTIN_DIGITS = re.compile(r"[0-9]{8}|[0-9]{10,14}", re.ASCII)
-_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?", re.ASCII)
+_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(?![0-9])", re.ASCII)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -24,8 +24,12 @@ def normalise_isrc(text: str) -> str:
     >>> normalise_isrc("us-rc1-76-07839")
     'USRC17607839'
     """
-    candidate = _SEPARATORS.sub("", text).upper().removeprefix("ISRC")
-    return candidate if is_isrc(candidate) else clean_text(text)
+    given = clean_text(text)
+    candidate = _SEPARATORS.sub("", given).upper()
+    # Some write "ISRC" before it; but IS is Iceland, and RC1 may be a registrant there.
+    if not is_isrc(candidate):
+        candidate = candidate.removeprefix("ISRC")
+    return candidate if is_isrc(candidate) else given
 
 
 def is_isrc(text: str) -> bool:
@@ -42,10 +46,11 @@ def normalise_gtin(text: str) -> str:
     >>> normalise_gtin("724384960650")
     '00724384960650'
     """
-    candidate = _SEPARATORS.sub("", text)
+    given = clean_text(text)
+    candidate = _SEPARATORS.sub("", given)
     if _GTIN_DIGITS.fullmatch(candidate) and is_gtin(candidate.zfill(14)):
         return candidate.zfill(14)
-    return clean_text(text)
+    return given
 
 
 def is_gtin(text: str) -> bool:

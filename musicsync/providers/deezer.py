@@ -15,7 +15,7 @@ Forms:      every object says its ``type``. Tracks embedded in an album lack ISR
             asked; that list does not name the album, and names only the main artist. ``track/{id}`` names everybody.
 Left out:   rank, fans, preview, covers, availability: they change at almost every answer and are not the catalogue's.
 
-Durations are in seconds. Deezer has no join phrases: names are joined by ", ", and by " feat. " before featured artists.
+Durations are in seconds. There are no join phrases: names are joined by ", ", and by " feat. " before featured artists.
 """
 
 import re
@@ -90,12 +90,12 @@ class Album(Struct, tag_field="type", tag="album"):
 
     id: Id
     title: Text
-    upc: str | None | UnsetType = UNSET
-    label: str | None | UnsetType = UNSET
-    release_date: str | None | UnsetType = UNSET
-    record_type: str | None | UnsetType = UNSET
-    nb_tracks: Number | None | UnsetType = UNSET
-    explicit_lyrics: bool | None | UnsetType = UNSET
+    upc: str | UnsetType | None = UNSET
+    label: str | UnsetType | None = UNSET
+    release_date: str | UnsetType | None = UNSET
+    record_type: str | UnsetType | None = UNSET
+    nb_tracks: Number | UnsetType | None = UNSET
+    explicit_lyrics: bool | UnsetType | None = UNSET
     genres: Genres | UnsetType = UNSET
     contributors: list[Artist] | UnsetType = UNSET
     artist: Artist | UnsetType = UNSET
@@ -107,12 +107,12 @@ class Track(Struct, tag_field="type", tag="track"):
     id: Id
     title: Text
     title_short: str | None = None
-    title_version: str | None | UnsetType = UNSET
-    isrc: str | None | UnsetType = UNSET
-    duration: Seconds | None | UnsetType = UNSET
+    title_version: str | UnsetType | None = UNSET
+    isrc: str | UnsetType | None = UNSET
+    duration: Seconds | UnsetType | None = UNSET
     disk_number: Number | UnsetType = UNSET
     track_position: Number | UnsetType = UNSET
-    explicit_lyrics: bool | None | UnsetType = UNSET
+    explicit_lyrics: bool | UnsetType | None = UNSET
     contributors: list[Artist] | UnsetType = UNSET
     artist: Artist | UnsetType = UNSET
     album: Album | UnsetType = UNSET
@@ -165,7 +165,7 @@ class Deezer(Adapter):
             raise keys.bad_scope(self.label, kind, key, _KEYS)
         return found
 
-    def plan(self, scope: Scope, mode: Mode) -> list[Request]:
+    def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
         """Return one request; albums that are known already are left out of an incremental run by ``refreshes``."""
         key = self.normalise_key(scope.kind, scope.key)
         if scope.kind == "feed":
@@ -351,7 +351,7 @@ def _join_phrase(artist: Artist, follower: Artist | None) -> str:
     return " feat. " if follower.role == "Featured" and artist.role != "Featured" else ", "
 
 
-def _version(text: str | None | UnsetType) -> str | None | UnsetType:
+def _version(text: str | UnsetType | None) -> str | UnsetType | None:
     version = wire.optional_text(text)
     if not isinstance(version, str):
         return version
@@ -359,7 +359,7 @@ def _version(text: str | None | UnsetType) -> str | None | UnsetType:
     return match[1].strip() or None if match else version
 
 
-def _release_type(text: str | None | UnsetType) -> str | None | UnsetType:
+def _release_type(text: str | UnsetType | None) -> str | UnsetType | None:
     kind = wire.optional_text(text)
     if not isinstance(kind, str):
         return kind

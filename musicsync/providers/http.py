@@ -134,8 +134,7 @@ class Client:
         raise Permanent(f"{what}: more than {_MOST_REDIRECTS} redirects, the last to {urlsplit(url).path}")
 
     def _safe(self, error: Exception) -> str:
-        reason = getattr(error.args[0], "reason", None) if error.args else None
-        return one_line(self._without_credential(str(reason or error)), 300)
+        return one_line(self._without_credential(str(_cause(error))), 300)
 
     def _without_credential(self, text: str) -> str:
         if not self._credential:
@@ -165,6 +164,13 @@ def _session(base_url: str) -> requests.Session:
     session.auth = _no_further_auth
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
+
+
+def _cause(error: Exception) -> Exception:
+    """Return the innermost error: requests wraps what urllib3 wraps what the system said."""
+    wrapped = [getattr(error, "reason", None), *reversed(error.args)]
+    inner = next((one for one in wrapped if isinstance(one, Exception)), None)
+    return _cause(inner) if inner else error
 
 
 def _no_further_auth(prepared: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -9,8 +9,8 @@ Paging:     ``limit`` (25 unless given, 100 at most) and ``offset``. A page with
             holds at least one release: the offset moves by the items received, never by the limit (server source,
             Controller/WS/2/Release.pm). Lists inside a lookup stop at 25, so releases are browsed, never embedded.
 Merges:     a merged MBID answers 301 to the one that lives on, so the id in the body counts, not the one asked for.
-Quirks:     ``length`` null; ``barcode`` null, empty, or 10 to 13 digits; track numbers such as "A1"; a pregap at position 0
-            and data tracks in lists of their own; credited names and join phrases that are anything (" ♥ ").
+Quirks:     ``length`` null; ``barcode`` null, empty, or 10 to 13 digits; track numbers such as "A1"; a pregap at
+            position 0 and data tracks beside the list of tracks; join phrases that are anything (" ♥ ").
 Left out:   ``disambiguation`` of releases and recordings: it is a comment for editors and not a version. Durations are
             in milliseconds.
 
@@ -59,10 +59,10 @@ class Artist(Struct, rename="kebab"):
 
     id: Uuid
     name: Text
-    sort_name: str | None | UnsetType = UNSET
-    disambiguation: str | None | UnsetType = UNSET
-    type: str | None | UnsetType = UNSET
-    country: str | None | UnsetType = UNSET
+    sort_name: str | UnsetType | None = UNSET
+    disambiguation: str | UnsetType | None = UNSET
+    type: str | UnsetType | None = UNSET
+    country: str | UnsetType | None = UNSET
 
 
 class CreditedName(Struct):
@@ -98,8 +98,8 @@ class ReleaseStub(Struct, rename="kebab"):
 
     id: Uuid
     title: Text
-    barcode: str | None | UnsetType = UNSET
-    date: str | None | UnsetType = UNSET
+    barcode: str | UnsetType | None = UNSET
+    date: str | UnsetType | None = UNSET
     artist_credit: list[CreditedName] | UnsetType = UNSET
     label_info: list[LabelInfo] | UnsetType = UNSET
     release_group: ReleaseGroup | UnsetType = UNSET
@@ -111,7 +111,7 @@ class Recording(Struct, rename="kebab"):
 
     id: Uuid
     title: Text
-    length: Number | None | UnsetType = UNSET
+    length: Number | UnsetType | None = UNSET
     isrcs: list[str] | UnsetType = UNSET
     artist_credit: list[CreditedName] | UnsetType = UNSET
     releases: list[ReleaseStub] = []
@@ -124,8 +124,8 @@ class Track(Struct, rename="kebab"):
     title: Text
     position: Number
     recording: Recording
-    number: str | None | UnsetType = UNSET
-    length: Number | None | UnsetType = UNSET
+    number: str | UnsetType | None = UNSET
+    length: Number | UnsetType | None = UNSET
     artist_credit: list[CreditedName] | UnsetType = UNSET
 
 
@@ -198,7 +198,7 @@ class MusicBrainz(Adapter):
             raise keys.bad_scope(self.label, kind, key, _KEYS)
         return found
 
-    def plan(self, scope: Scope, mode: Mode) -> list[Request]:
+    def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
         """Return one lookup, in any mode: a browse page holds a hundred releases, and its ETag makes it cheap."""
         key = self.normalise_key(scope.kind, scope.key)
         by_mbid = keys.uuid_key(key) is not None
@@ -390,7 +390,7 @@ def _add_track(page: PageBuilder, track: Track, release_id: str, disc: int) -> N
     )
 
 
-def _release_type(group: ReleaseGroup | UnsetType) -> str | None | UnsetType:
+def _release_type(group: ReleaseGroup | UnsetType) -> str | UnsetType | None:
     if isinstance(group, UnsetType):
         return UNSET
     if any(kind.lower() == "compilation" for kind in group.secondary_types):
@@ -398,7 +398,7 @@ def _release_type(group: ReleaseGroup | UnsetType) -> str | None | UnsetType:
     return clean_text(group.primary_type or "").lower() or None
 
 
-def _label(infos: list[LabelInfo] | UnsetType) -> tuple[str | None | UnsetType, str | None | UnsetType]:
+def _label(infos: list[LabelInfo] | UnsetType) -> tuple[str | UnsetType | None, str | UnsetType | None]:
     if isinstance(infos, UnsetType):
         return UNSET, UNSET
     names = [clean_text(info.label.name or "") for info in infos if info.label]

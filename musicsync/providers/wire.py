@@ -139,22 +139,22 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub("", text)
 
 
-def optional_text(text: str | None | UnsetType) -> str | None | UnsetType:
+def optional_text(text: str | UnsetType | None) -> str | UnsetType | None:
     """Return the text cleaned; ``None`` for none or an empty one; unset stays unset."""
     return clean_text(text) or None if isinstance(text, str) else text
 
 
-def optional_date(text: str | None | UnsetType) -> str | None | UnsetType:
+def optional_date(text: str | UnsetType | None) -> str | UnsetType | None:
     """Return a date as ``normalise_date`` gives it; unset stays unset."""
     return normalise_date(text) if isinstance(text, str) else text
 
 
-def optional_gtin(text: str | None | UnsetType) -> str | None | UnsetType:
+def optional_gtin(text: str | UnsetType | None) -> str | UnsetType | None:
     """Return a UPC/EAN normalised where valid, as given otherwise; ``None`` for none or an empty one."""
     return normalise_gtin(text) or None if isinstance(text, str) else text
 
 
-def duration(*given: int | None | UnsetType, unit: int = 1) -> int | None | UnsetType:
+def duration(*given: int | UnsetType | None, unit: int = 1) -> int | UnsetType | None:
     """Return the first of the durations that is more than nothing, in milliseconds; ``unit`` is how many one of it is.
 
     ``None`` when those that are given say nothing (providers write null or 0), unset when none is given.
@@ -163,7 +163,7 @@ def duration(*given: int | None | UnsetType, unit: int = 1) -> int | None | Unse
     return next((value * unit for value in stated if value), None) if stated else UNSET
 
 
-def optional_isrcs(texts: list[str] | str | None | UnsetType) -> tuple[str, ...] | UnsetType:
+def optional_isrcs(texts: list[str] | str | UnsetType | None) -> tuple[str, ...] | UnsetType:
     """Return ISRCs normalised where valid, as given otherwise, each once; none for null or empty text."""
     if isinstance(texts, UnsetType):
         return UNSET

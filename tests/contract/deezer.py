@@ -51,8 +51,20 @@ LISTED = {
     "artist": ARTIST,
     "type": "track",
 }
-OTHER = {**LISTED, "id": 32, "title": "Dusk", "title_short": "Dusk", "title_version": "", "isrc": "", "track_position": 2}
-TRACK = {**LISTED, "contributors": [{**ARTIST, "role": "Main"}, GUEST, {**GUEST, "id": 13, "name": "Cy"}], "album": STUB}
+OTHER = {
+    **LISTED,
+    "id": 32,
+    "title": "Dusk",
+    "title_short": "Dusk",
+    "title_version": "",
+    "isrc": "",
+    "track_position": 2,
+}
+TRACK = {
+    **LISTED,
+    "contributors": [{**ARTIST, "role": "Main"}, GUEST, {**GUEST, "id": 13, "name": "Cy"}],
+    "album": STUB,
+}
 ADA = ArtistRecord(external_id="11", name="Ada Lov")
 BEN = ArtistRecord(external_id="12", name="Bén")
 LISTED_RECORD = TrackRecord(
@@ -213,9 +225,7 @@ SPEC = Spec(
             body={"artists": {"data": [ARTIST]}, "albums": {"data": [5]}, "playlists": {"data": [1]}},
             page=Page(
                 records=(ADA,),
-                rejected=(
-                    RejectedItem(path="$.albums.data[0]", reason="Expected `object`, got `int`", excerpt="5"),
-                ),
+                rejected=(RejectedItem(path="$.albums.data[0]", reason="Expected `object`, got `int`", excerpt="5"),),
             ),
         ),
     ],

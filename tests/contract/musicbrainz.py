@@ -73,7 +73,7 @@ FULL = {
     "genres": [{"name": "rock", "count": 1}, {"name": "folk", "count": 3}],
     "media": [{"position": 2, "track-count": 2, "pregap": PREGAP, "tracks": [PLACED], "data-tracks": [VIDEO]}],
 }
-SMALL = {
+SMALL: dict[str, object] = {
     "id": SECOND,
     "title": "Second Light",
     "barcode": "",
@@ -85,9 +85,7 @@ SMALL = {
 ADA_RECORD = ArtistRecord(
     external_id=ARTIST, name="Ada Lov", sort_name="Lov, Ada", disambiguation=None, type="person", country="GB"
 )
-BEN_RECORD = ArtistRecord(
-    external_id=GUEST, name="Bén", sort_name="Bén", disambiguation="the other one", country=None
-)
+BEN_RECORD = ArtistRecord(external_id=GUEST, name="Bén", sort_name="Bén", disambiguation="the other one", country=None)
 CREDITS = (
     Credit(name="Ada", artist_id=ARTIST, join_phrase=" ♥ "),
     Credit(name="Bén", artist_id=GUEST),
@@ -305,7 +303,9 @@ SPEC = Spec(
             error=Transient,
         ),
         Refused(name="not found", status=404, body=b'{"error":"Not Found","help":"see"}', error=Gone, says="Not Found"),
-        Refused(name="bad request", status=400, body=b'{"error":"Invalid mbid."}', error=Permanent, says="Invalid mbid"),
+        Refused(
+            name="bad request", status=400, body=b'{"error":"Invalid mbid."}', error=Permanent, says="Invalid mbid"
+        ),
         Refused(name="broken", status=502, body=b"<html>", error=Transient, says="<html>"),
     ],
     items=ListForm(

@@ -48,7 +48,7 @@ class ListForm(Struct, frozen=True, kw_only=True):
 
 
 class Spec(Struct, frozen=True, kw_only=True):
-    """All of it for one adapter. ``walk`` maps request keys to bodies, ``reached`` names the tracks a walk must find."""
+    """All of it for one adapter. ``walk`` maps request keys to bodies, ``reached`` has the tracks a walk must find."""
 
     adapter: Adapter
     scopes: list[Scoped]

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from musicsync.providers import registry
@@ -11,7 +9,7 @@ from tests.contract.storable import unstorable
 def test_every_recorded_answer_is_understood_or_refused_with_a_reason(
     request: pytest.FixtureRequest, tally: Tally, subtests: pytest.Subtests
 ) -> None:
-    folder: Path | None = request.config.getoption("--recordings")
+    folder = request.config.getoption("--recordings", default=None)
     if folder is None:
         pytest.skip("no --recordings DIR given: a folder with index.csv and recorded bodies")
     for recording in read(folder):
