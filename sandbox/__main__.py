@@ -1,5 +1,6 @@
 """Serve the simulator until SIGTERM or SIGINT. What it serves stands in the package's docstring."""
 
+# ruff: noqa: T201 (the terminal is where this speaks)
 import argparse
 import asyncio
 import signal

@@ -71,14 +71,11 @@ class Deezer:
         """Return an error answer with this status, whose body is no JSON."""
         return Answer(status, f"<html><body><h1>{status}</h1></body></html>".encode(), {"Content-Type": "text/html"})
 
-    def track_documents(self, block: Block) -> dict[str, bytes]:
-        """Return every track of the block as looked up, without rank and preview, by track id."""
-        documents = {}
-        for track in block.tracks.values():
-            document = self._whole_track(track, block.releases[track.release])
-            del document["rank"], document["preview"]
-            documents[str(document["id"])] = msgspec.json.encode(document)
-        return documents
+    def track_document(self, track: Track, release: Release) -> bytes:
+        """Return the track as looked up, without rank and preview."""
+        document = self._whole_track(track, release)
+        del document["rank"], document["preview"]
+        return msgspec.json.encode(document)
 
     def _route(self, ask: Ask) -> Document | None:
         match ask.parts:

@@ -7,6 +7,7 @@ Edits are made so that every dialect shows them: a title or version, or a durati
 from the end of a release only, so that the positions of the others stay.
 """
 
+# ruff: noqa: S311 (chance makes a catalogue here, it keeps no secret)
 from dataclasses import dataclass
 from random import Random
 
@@ -84,23 +85,24 @@ class _Step:
 
     def add(self) -> None:
         index = self.before.number * ids.SLOTS + BLOCK_TRACKS + self.generation
-        release, disc, position = self._place_for_addition()
+        release, place = self._place_for_addition()
         artists = {i: artist for i, artist in self.artists.items() if i != self.before.duplicate()}
-        self.tracks[index] = new_track(self.rng, index, release, disc, position, artists, changed=self.generation)
+        self.tracks[index] = new_track(self.rng, index, release, place, artists=artists, changed=self.generation)
 
-    def _place_for_addition(self) -> tuple[Release, int, int]:
+    def _place_for_addition(self) -> tuple[Release, tuple[int, int]]:
         """Return the end of a release that never lost a track, or every other time the start of a new single."""
         open_ones = [r for r in self.releases.values() if r.type != "single" and r.index not in self.shrunk]
         if open_ones and self.rng.random() < figures.ADDITIONS_TO_OLD_RELEASES:
             release = self.rng.choice(open_ones)
             last = self.before.listing[release.index][-1]
-            return release, last.disc, last.position + 1
+            return release, (last.disc, last.position + 1)
         index = self.before.number * ids.SLOTS + BLOCK_TRACKS + self.generation
         artist = self.rng.choice([a for i, a in self.artists.items() if i != self.before.duplicate()])
+        credited = _credit_to(artist)
         labels = self.before.labels
-        release = new_release(self.rng, index, "single", _credit_to(artist), labels, year=YEAR_OF_ADDITIONS)
+        release = new_release(self.rng, index, "single", credited, labels=labels, year=YEAR_OF_ADDITIONS)
         self.releases[index] = release
-        return release, 1, 1
+        return release, (1, 1)
 
     def _is_free(self, track: Track) -> bool:
         """Tell whether the track may be edited or removed by itself: not one of two, not the duplicate's."""

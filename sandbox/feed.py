@@ -63,13 +63,9 @@ class Feed:
         """Return an error answer with this status."""
         return _error(status, "the feed is out of order")
 
-    def track_documents(self, block: Block) -> dict[str, bytes]:
-        """Return every item of the block with the release's id instead of the release, by track id."""
-        documents = {}
-        for track in block.tracks.values():
-            item = self._item(track, Raw(b"null")) | {"release": track.release}
-            documents[item["id"]] = msgspec.json.encode(item)
-        return documents
+    def track_document(self, track: Track, release: Release) -> bytes:
+        """Return the item with the release's id instead of the release."""
+        return msgspec.json.encode(self._item(track, Raw(b"null")) | {"release": release.index})
 
     def _is_authorised(self, header: str) -> bool:
         return hmac.compare_digest(header.encode(), f"Bearer {self._token}".encode())

@@ -17,7 +17,7 @@ from sandbox.catalogue import Catalogue
 from sandbox.ids import Kind
 from sandbox.limits import TokenBucket
 from sandbox.wire import Answer, Ask, BadNumber, json_answer, whole_number
-from sandbox.world import Artist, Block, Credit, Label, Release, Track
+from sandbox.world import Artist, Credit, Label, Release, Track
 
 _HELP = "For usage, please see: https://musicbrainz.org/development/mmd"
 _INCLUDES = frozenset(
@@ -85,14 +85,10 @@ class MusicBrainz:
         """Return an error answer with this status."""
         return _error(status, "The MusicBrainz web server is currently busy. Please try again later.")
 
-    def track_documents(self, block: Block) -> dict[str, bytes]:
-        """Return every track of the block with its recording, release and disc, by track id."""
-        return {
-            self._id("track", track.index): msgspec.json.encode(
-                [self._id("release", track.release), track.disc, self._track(track, _INCLUDES)]
-            )
-            for track in block.tracks.values()
-        }
+    def track_document(self, track: Track, release: Release) -> bytes:
+        """Return the track with its recording, release and disc."""
+        place = [self._id("release", release.index), track.disc]
+        return msgspec.json.encode([place, self._track(track, release, _INCLUDES)])
 
     def _with_headers(self, answer: Answer) -> Answer:
         etag = (
@@ -254,17 +250,16 @@ class MusicBrainz:
             }
             if "recordings" in includes:
                 medium["track-offset"] = 0
-                medium["tracks"] = [self._track(track, includes) for track in listed]
+                medium["tracks"] = [self._track(track, release, includes) for track in listed]
                 for pregap in (track for track in tracks if track.disc == disc and not track.position):
-                    medium["pregap"] = self._track(pregap, includes)
+                    medium["pregap"] = self._track(pregap, release, includes)
             media.append(medium)
         return media
 
-    def _track(self, track: Track, includes: frozenset[str]) -> Document:
-        release = self._catalogue.world.block(track.index // ids.SLOTS).releases.get(track.release)
+    def _track(self, track: Track, release: Release, includes: frozenset[str]) -> Document:
         document: Document = {
             "id": self._id("track", track.index),
-            "number": _printed_number(track.position, vinyl=release is not None and release.vinyl),
+            "number": _printed_number(track.position, vinyl=release.vinyl),
             "position": track.position,
             "title": _full_title(track),
             "length": None if track.untimed else track.duration_ms,

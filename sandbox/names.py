@@ -1,5 +1,6 @@
 """Names and titles of the made-up catalogue, as long and in as many scripts as real ones."""
 
+# ruff: noqa: RUF001 (letters of other scripts are meant)
 from random import Random
 
 from sandbox import figures

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from sandbox.world import Block
+from sandbox.world import Release, Track
 
 COMPRESS_FROM = 1024
 """Bodies smaller than this, in bytes, are sent as they are."""
@@ -72,8 +72,8 @@ class Dialect(Protocol):
     def failure(self, status: int) -> Answer:
         """Return an error answer with this status."""
 
-    def track_documents(self, block: Block) -> dict[str, bytes]:
-        """Return what is served of each track of the block, without what differs at every answer, by track id."""
+    def track_document(self, track: Track, release: Release) -> bytes:
+        """Return what is served of a track, without what differs at every answer."""
 
 
 class BadNumber(ValueError):

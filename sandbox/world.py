@@ -1,5 +1,6 @@
 """The made-up catalogue before anything changed: blocks of 100 tracks, each a pure function of seed and number."""
 
+# ruff: noqa: S311 (chance makes a catalogue here, it keeps no secret)
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,9 +126,9 @@ def first_block(seed: int, number: int) -> Block:
     for slot, (kind, size) in enumerate(_shapes(rng, number)):
         index = number * ids.SLOTS + slot
         credited = _release_credits(rng, artists, slot)
-        release = releases[index] = new_release(rng, index, kind, credited, labels)
-        for disc, position in _places(rng, size):
-            track = new_track(rng, number * ids.SLOTS + len(tracks), release, disc, position, artists)
+        release = releases[index] = new_release(rng, index, kind, credited, labels=labels)
+        for place in _places(rng, size):
+            track = new_track(rng, number * ids.SLOTS + len(tracks), release, place, artists=artists)
             tracks[track.index] = track
     _share_recordings(rng, releases, tracks)
     return Block(number, artists, labels, releases, tracks, {}, frozenset())
@@ -162,7 +163,13 @@ def labels_of(seed: int, number: int) -> dict[int, Label]:
 
 
 def new_release(
-    rng: Random, index: int, kind: str, credited: tuple[Credit, ...], labels: dict[int, Label], year: int | None = None
+    rng: Random,
+    index: int,
+    kind: str,
+    credited: tuple[Credit, ...],
+    *,
+    labels: dict[int, Label],
+    year: int | None = None,
 ) -> Release:
     """Return a release of the type and credits given, the rest of it drawn; ``year`` settles when it came out."""
     label = None if rng.random() < figures.MISSING_LABEL else rng.choice(tuple(labels.values()))
@@ -181,9 +188,16 @@ def new_release(
 
 
 def new_track(
-    rng: Random, index: int, release: Release, disc: int, position: int, artists: dict[int, Artist], changed: int = 0
+    rng: Random,
+    index: int,
+    release: Release,
+    place: tuple[int, int],
+    *,
+    artists: dict[int, Artist],
+    changed: int = 0,
 ) -> Track:
-    """Return a track with a recording of its own at this place. A single is named after its first track."""
+    """Return a track with a recording of its own at this disc and position. A single is named after its first track."""
+    disc, position = place
     main = release.credits[0].artist
     has_isrc = rng.random() >= figures.MISSING_ISRC
     return Track(

@@ -146,7 +146,7 @@ def test_evolve_moves_the_world_and_says_what_changed(served: Served, http: requ
     ],
 )
 def test_control_refuses_nonsense_in_one_line(
-    base: str, http: requests.Session, method: str, path: str, body: str, status: int, words: str
+    base: str, http: requests.Session, *, method: str, path: str, body: str, status: int, words: str
 ) -> None:
     answer = http.request(method, f"{base}/control/{path}", data=body)
     assert answer.status_code == status
@@ -241,8 +241,8 @@ def test_rules_choose_by_dialect_path_share_turn_and_count(faulty: SetRules, htt
 def test_the_command_says_where_it_listens_and_ends_cleanly(stop: signal.Signals, http: requests.Session) -> None:
     process = start("--tracks", "200", "--port", "0", "--no-limits")
     try:
-        line = process.stdout.readline()
-        url = re.search(r"http://127\.0\.0\.1:\d+", line).group()
+        assert process.stdout
+        (url,) = re.findall(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
         assert http.get(f"{url}/control/state").json()["tracks"] == 200
     finally:
         process.send_signal(stop)
