@@ -194,8 +194,8 @@ class Deezer(Adapter):
         return _chart_page(answer, request)
 
 
-def _list(path: str) -> Request:
-    return Request(path=path, params={"index": "0", "limit": str(_PAGE)})
+def _list(path: str, refreshes: tuple[Kind, str] | None = None) -> Request:
+    return Request(path=path, params={"index": "0", "limit": str(_PAGE)}, refreshes=refreshes)
 
 
 def _error(error: object, request: Request) -> ProviderError:
@@ -230,7 +230,9 @@ def _object_page(answer: dict[str, Any], request: Request) -> Page:
     if isinstance(item, Artist):
         page.follow_ups.append(_list(f"artist/{item.id}/albums"))
     if isinstance(item, Album):
-        page.follow_ups.append(_list(f"album/{item.id}/tracks"))
+        # Asked for as the details of a listed album, its tracks are details of it too.
+        details_of: tuple[Kind, str] | None = ("release", str(item.id)) if request.refreshes else None
+        page.follow_ups.append(_list(f"album/{item.id}/tracks", details_of))
     return page.page()
 
 
@@ -274,7 +276,8 @@ def _next_page(url: str, request: Request, page: PageBuilder) -> list[Request]:
     except (ValueError, KeyError):
         page.rejected.append(RejectedItem(path="$.next", reason="has no index to go on at", excerpt=wire.excerpt(url)))
         return []
-    return [Request(path=request.path, params={**request.params, "index": str(index), "limit": str(limit)})]
+    params = {**request.params, "index": str(index), "limit": str(limit)}
+    return [Request(path=request.path, params=params, refreshes=request.refreshes)]
 
 
 def _add(page: PageBuilder, item: Item, album: str | None = None) -> None:

@@ -5,6 +5,7 @@ from musicsync.records import (
     ArtistRecord,
     Credit,
     Gone,
+    Kind,
     MergedId,
     Page,
     Permanent,
@@ -81,8 +82,8 @@ LISTED_RECORD = TrackRecord(
 )
 
 
-def tracks(index: int) -> Request:
-    return Request(path="album/21/tracks", params={"index": str(index), "limit": "100"})
+def tracks(index: int, refreshes: tuple[Kind, str] | None = None) -> Request:
+    return Request(path="album/21/tracks", params={"index": str(index), "limit": "100"}, refreshes=refreshes)
 
 
 def albums(index: int) -> Request:
@@ -189,6 +190,21 @@ SPEC = Spec(
             request=tracks(0),
             body={"data": [LISTED], "total": 1},
             page=Page(records=(ADA, LISTED_RECORD)),
+        ),
+        Said(
+            name="details of a listed album",
+            request=Request(path="album/21", refreshes=("release", "21")),
+            body=STUB,
+            page=Page(
+                records=(ReleaseRecord(external_id="21", title="First Light", released="2019-05-17"),),
+                follow_ups=(tracks(0, ("release", "21")),),
+            ),
+        ),
+        Said(
+            name="tracks of a listed album, with more to come",
+            request=tracks(0, ("release", "21")),
+            body={"data": [LISTED], "next": "https://api.deezer.com/album/21/tracks?index=1&limit=100"},
+            page=Page(records=(ADA, LISTED_RECORD), follow_ups=(tracks(1, ("release", "21")),)),
         ),
         Said(
             name="track by its ISRC",
