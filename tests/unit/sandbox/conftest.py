@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from serving import Served, serve
+
+from tests.unit.sandbox.serving import Served, serve
 
 
 @pytest.fixture

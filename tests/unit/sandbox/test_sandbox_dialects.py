@@ -2,7 +2,6 @@ import asyncio
 import json
 
 import pytest
-from crawls import MUSICBRAINZ_INC, ask, browse, crawl_deezer, crawl_feed, crawl_musicbrainz, differences
 
 from sandbox import ids
 from sandbox.catalogue import World
@@ -11,6 +10,15 @@ from sandbox.deezer import Deezer
 from sandbox.feed import Feed
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Ask
+from tests.unit.sandbox.crawls import (
+    MUSICBRAINZ_INC,
+    ask,
+    browse,
+    crawl_deezer,
+    crawl_feed,
+    crawl_musicbrainz,
+    differences,
+)
 
 
 @pytest.fixture

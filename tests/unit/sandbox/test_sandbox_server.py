@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
-from serving import Served
 
 from sandbox.limits import Meter, SlidingWindow, TokenBucket
 from sandbox.server import Limits
+from tests.unit.sandbox.serving import Served
 
 SetRules = Callable[..., str]
 
