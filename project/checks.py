@@ -43,8 +43,8 @@ def check_broker() -> None:
             transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS,
             connect_timeout=BROKER_LIMIT_SECONDS,
         ) as broker:
-            # ensure_connection would wait out its retries; a person wants the first answer.
-            broker.connect()
+            # Straight to the transport: the connection would try again and wait, a person wants the first answer.
+            broker.transport.close_connection(broker.transport.establish_connection())
     except Exception as error:  # every transport raises errors of its own, redis-py's and amqp's among them
         raise SurroundingsError(_broker_line(error)) from error
 

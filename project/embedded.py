@@ -2,7 +2,7 @@
 
 Every process that uses them holds a shared lock on `var/embedded.lock`; the kernel frees it however the process ends.
 A process that starts takes `var/embedded.starting` first, so servers are started once. Beside the servers runs a keeper
-(`embedded.py VAR`) that waits for the exclusive lock: it gets it when the last user is gone, `kill -9`
+(this file, run as a program) that waits for the exclusive lock: it gets it when the last user is gone, `kill -9`
 included, and then stops them. So `celery -A project worker`, `beat` and `manage.py …` in several terminals share one
 server, and none outlives them.
 
@@ -28,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 DATABASE = "musicsync"
+FOLDER_BROKER = "filesystem://"
+"""Celery's broker without a server; as CELERY_BROKER_URL it asks for it even where Redis is installed."""
 OS_USER = "pgserver"
 """PostgreSQL refuses to run as root, so root runs it as this user."""
 LONGEST_SOCKET_FOLDER = 80
@@ -91,7 +93,7 @@ def broker_url(var: Path) -> str:
 
     Redis where a server is installed, else a folder that Celery's filesystem transport watches.
     """
-    return f"redis+socket://{redis_socket(var)}?virtual_host=0" if redis_program() else "filesystem://"
+    return f"redis+socket://{redis_socket(var)}?virtual_host=0" if redis_program() else FOLDER_BROKER
 
 
 def filesystem_options(var: Path) -> dict[str, Any]:
@@ -114,22 +116,24 @@ def needed_by(command: Sequence[str]) -> bool:
     return bool(arguments) and arguments[0] not in SERVERLESS_COMMANDS and "--help" not in arguments
 
 
-def announcement(var: Path, command: Sequence[str], *, with_postgres: bool, with_broker: bool) -> str | None:
+def announcement(var: Path, command: Sequence[str], *, with_postgres: bool, broker: str | None) -> str | None:
     """Give the line that says which private servers a lasting process uses; None for a short command."""
     if Path(command[0]).name not in LASTING_PROGRAMS and not LASTING_COMMANDS & set(command[1:]):
         return None
     used = []
     if with_postgres:
         used.append(f"private PostgreSQL in {var / 'postgres'} (DATABASE_URL is not set)")
-    if with_broker:
-        program = redis_program()
-        name = f"private {Path(program).name}" if program else f"broker in the folder {var / 'broker'}, no Redis found"
-        used.append(f"{name} (CELERY_BROKER_URL is not set)")
+    if broker == FOLDER_BROKER:
+        used.append(f"broker in the folder {var / 'broker'} (no redis-server found or wanted; see CELERY_BROKER_URL)")
+    elif broker:
+        used.append(f"private Redis at {redis_socket(var)} (CELERY_BROKER_URL is not set)")
     return "musicsync uses a " + " and a ".join(used)
 
 
-def start(var: Path, *, with_postgres: bool, with_broker: bool) -> None:
+def start(var: Path, *, with_postgres: bool, broker: str | None) -> None:
     """Start the private servers under `var` that are not running yet and hold them until this process ends.
+
+    `broker` is the URL of the private broker to have ready; None where another one is used.
 
     Raises:
         EmbeddedError: a server cannot start, or `var` is not writable.
@@ -139,12 +143,15 @@ def start(var: Path, *, with_postgres: bool, with_broker: bool) -> None:
         use = _open_lock(var / "embedded.lock")
         with _locked(var / "embedded.starting"):
             fcntl.flock(use, fcntl.LOCK_SH)
+            # First, so that a start that fails half way leaves nothing running either.
+            _start_keeper(var)
             _make_socket_folder(var)
             if with_postgres:
                 _start_postgres(var)
-            if with_broker:
-                _start_broker(var)
-            _start_keeper(var)
+            if broker == FOLDER_BROKER:
+                _make_broker_folders(var)
+            elif broker:
+                _start_redis(var)
     except OSError as error:
         raise EmbeddedError(
             f"MUSICSYNC_VAR: cannot use {error.filename or var} ({error.strerror}): set MUSICSYNC_VAR to a folder "
@@ -172,11 +179,14 @@ def _leave(var: Path, use: int, owner: int) -> None:
         stop(var)
 
 
-def _keep(var: Path) -> None:
-    """Wait until nobody uses the servers under `var`, then stop them."""
-    use = _open_lock(var / "embedded.lock")
-    fcntl.flock(use, fcntl.LOCK_EX)
-    stop(var)
+def _keep(var: Path, lock: int) -> None:
+    """Wait until nobody uses the servers under `var`, then stop them; the open `lock` says that a keeper is here."""
+    fcntl.flock(_open_lock(var / "embedded.lock"), fcntl.LOCK_EX)
+    try:
+        stop(var)
+    finally:
+        # Before the other lock, which the end of this process frees: who waits for that one must start a new keeper.
+        os.close(lock)
 
 
 def _start_keeper(var: Path) -> None:
@@ -189,7 +199,7 @@ def _start_keeper(var: Path) -> None:
     else:
         subprocess.Popen(
             # The file, not the package: importing that would load Celery into a process that only waits.
-            [sys.executable, "-P", __file__, str(var)],
+            [sys.executable, "-P", __file__, str(var), str(lock)],
             cwd="/",
             env={"PATH": os.environ.get("PATH", os.defpath)},
             stdin=subprocess.DEVNULL,
@@ -405,12 +415,15 @@ def _create_database(var: Path) -> None:
             connection.execute(f"CREATE DATABASE {DATABASE}")
 
 
-def _start_broker(var: Path) -> None:
+def _make_broker_folders(var: Path) -> None:
+    for folder in ("messages", "control"):
+        (var / "broker" / folder).mkdir(parents=True, exist_ok=True)
+
+
+def _start_redis(var: Path) -> None:
     program = redis_program()
     if program is None:
-        for folder in ("messages", "control"):
-            (var / "broker" / folder).mkdir(parents=True, exist_ok=True)
-        return
+        raise EmbeddedError("redis-server is no longer on PATH: install it, or set CELERY_BROKER_URL")
     if _redis_answers(var):
         return
     log = var / "redis.log"
@@ -448,7 +461,8 @@ def _reason(error: BaseException) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Keep the servers of the given folder until nobody uses them."""
-    _keep(Path(arguments[0]))
+    var, lock = arguments
+    _keep(Path(var), int(lock))
 
 
 if __name__ == "__main__":

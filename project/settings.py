@@ -22,8 +22,7 @@ VAR = Path(env.str("MUSICSYNC_VAR", default="") or BASE_DIR / "var").expanduser(
 DATABASE_URL = env.str("DATABASE_URL", default="")
 BROKER_URL = env.str("CELERY_BROKER_URL", default="")
 EMBEDDED_DATABASE = not DATABASE_URL
-# `filesystem://` asks for the private broker that needs no server, even where Redis is installed.
-EMBEDDED_BROKER = BROKER_URL in {"", "filesystem://"}
+EMBEDDED_BROKER = BROKER_URL in {"", embedded.FOLDER_BROKER}
 
 
 # --- Django -----------------------------------------------------------------------------------------------------------
@@ -246,10 +245,10 @@ CELERY_BEAT_CRON_STARTING_DEADLINE = int(timedelta(hours=2).total_seconds())
 # --- Embedded servers -------------------------------------------------------------------------------------------------
 
 if (EMBEDDED_DATABASE or EMBEDDED_BROKER) and embedded.needed_by(sys.argv):
-    _private = {"with_postgres": EMBEDDED_DATABASE, "with_broker": EMBEDDED_BROKER}
+    _broker = CELERY_BROKER_URL if EMBEDDED_BROKER else None
     try:
-        embedded.start(VAR, **_private)
+        embedded.start(VAR, with_postgres=EMBEDDED_DATABASE, broker=_broker)
     except embedded.EmbeddedError as error:
         raise ImproperlyConfigured(str(error)) from None
-    if line := embedded.announcement(VAR, sys.argv, **_private):
+    if line := embedded.announcement(VAR, sys.argv, with_postgres=EMBEDDED_DATABASE, broker=_broker):
         sys.stderr.write(f"{line}\n")

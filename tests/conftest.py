@@ -19,7 +19,7 @@ from tests.settings import PRIVATE_DATABASE, TEST_VAR
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Start the private PostgreSQL before pytest-django makes its test database, unless DATABASE_URL names another."""
     if PRIVATE_DATABASE:
-        embedded.start(TEST_VAR, with_postgres=True, with_broker=False)
+        embedded.start(TEST_VAR, with_postgres=True, broker=None)
 
 
 @pytest.fixture(scope="session")

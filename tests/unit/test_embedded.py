@@ -63,12 +63,17 @@ def test_servers_are_started_only_for_what_works_with_them(command: list[str], n
 def test_only_what_lasts_says_which_servers_it_uses() -> None:
     var = Path("/data")
 
-    line = embedded.announcement(var, ["celery", "-A", "project", "beat"], with_postgres=True, with_broker=True)
+    line = embedded.announcement(
+        var, ["celery", "-A", "project", "beat"], with_postgres=True, broker=embedded.broker_url(var)
+    )
 
     assert line is not None
     assert "/data/postgres" in line
-    assert "CELERY_BROKER_URL is not set" in line
-    assert embedded.announcement(var, ["manage.py", "migrate"], with_postgres=True, with_broker=True) is None
+    assert "CELERY_BROKER_URL" in line
+    assert (
+        embedded.announcement(var, ["manage.py", "migrate"], with_postgres=True, broker=embedded.broker_url(var))
+        is None
+    )
 
 
 def test_without_redis_the_broker_is_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,4 +144,4 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(embedded.EmbeddedError, match=r"^MUSICSYNC_VAR: cannot use .*file.*Not a directory"):
-        embedded.start(tmp_path / "file" / "var", with_postgres=True, with_broker=False)
+        embedded.start(tmp_path / "file" / "var", with_postgres=True, broker=None)
