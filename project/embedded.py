@@ -43,7 +43,7 @@ LASTING_PROGRAMS = {"gunicorn", "uvicorn"}
 POSTGRES_OPTIONS = {
     # Workers, beat, web, Flower and tests on one machine: a private server must never be the one to say "too many".
     "max_connections": "200",
-    # The working set of a million tracks' keys; the default of 128MB halves the hit rate, more starves small machines.
+    # Room for the indexes of a large catalogue, and still modest beside the workers on a small machine.
     "shared_buffers": "256MB",
     # A first full sync writes gigabytes: fewer, larger checkpoints.
     "max_wal_size": "2GB",

@@ -108,8 +108,8 @@ WHITENOISE_USE_FINDERS = DEBUG
 DATABASES = {
     "default": (embedded.database(VAR) if EMBEDDED_DATABASE else environment.database(DATABASE_URL))
     | {
-        # Opening a connection costs about as much as a small page's reads, so it is kept. Celery asks Django to close
-        # those past their age after each task, so a child holds one, and none for longer than this.
+        # A connection for each task would cost PostgreSQL a new process each time, so it is kept. Celery asks Django to
+        # close those past their age after each task: a child holds one, and none for longer than this.
         "CONN_MAX_AGE": 600,
         # A restarted or failed-over server then costs one ping, not one failed task or page.
         "CONN_HEALTH_CHECKS": True,
