@@ -1,0 +1,50 @@
+"""The tables, one module for each part of the way of the data.
+
+``sources``
+    what is followed, and what each provider last said (Provider, Scope, KnownPage, SourceArtist, ...)
+``runs``
+    the ledger of work (Run, Fetch, Rejection)
+``catalogue``
+    the one catalogue made of all sources (Artist, Release, Recording, Track, credits)
+``feed``
+    what changed, in commit order (Change)
+``failures``
+    what went wrong in the machinery, and who was told (Failure, Alert)
+"""
+
+from musicsync.models.catalogue import Artist, Isrc, Recording, RecordingCredit, Release, ReleaseCredit, Track
+from musicsync.models.failures import Alert, Failure
+from musicsync.models.feed import Change
+from musicsync.models.runs import Fetch, Rejection, Run
+from musicsync.models.sources import (
+    Budget,
+    KnownPage,
+    Provider,
+    Scope,
+    SourceArtist,
+    SourceRelease,
+    SourceTrack,
+)
+
+__all__ = [
+    "Alert",
+    "Artist",
+    "Budget",
+    "Change",
+    "Failure",
+    "Fetch",
+    "Isrc",
+    "KnownPage",
+    "Provider",
+    "Recording",
+    "RecordingCredit",
+    "Rejection",
+    "Release",
+    "ReleaseCredit",
+    "Run",
+    "Scope",
+    "SourceArtist",
+    "SourceRelease",
+    "SourceTrack",
+    "Track",
+]

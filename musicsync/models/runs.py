@@ -1,0 +1,122 @@
+"""The ledger of work. Every piece of it is a row here before any message about it is sent."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from musicsync.models.sources import KnownPage, Provider, Scope
+
+
+class Run(models.Model):
+    """One pass over a provider's scopes."""
+
+    class Mode(models.TextChoices):
+        FULL = "full", "full: everything, and what is absent is removed"
+        INCREMENTAL = "incremental", "incremental: what is new"
+        LOOKUP = "lookup", "lookup: one scope, asked for"
+
+    class Trigger(models.TextChoices):
+        SCHEDULE = "schedule", "schedule"
+        ADMIN = "admin", "admin"
+        CLI = "cli", "command line"
+        API = "api", "API"
+
+    class Status(models.TextChoices):
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        ERRORS = "errors", "completed with errors"
+        HELD = "held", "held: asks before it removes so much"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="runs")
+    mode = models.CharField(max_length=11, choices=Mode)
+    trigger = models.CharField(max_length=8, choices=Trigger)
+    scope = models.ForeignKey(
+        Scope, null=True, blank=True, on_delete=models.SET_NULL, related_name="runs", help_text="Empty: all active scopes."
+    )
+    schedule = models.CharField(max_length=200, null=True, blank=True, help_text="Name of the schedule that started it.")
+    slot = models.DateTimeField(null=True, blank=True, help_text="The time the schedule meant.")
+    status = models.CharField(max_length=9, choices=Status, db_default=Status.RUNNING)
+    error = models.TextField(blank=True, default="")
+    summary = models.JSONField(default=dict, blank=True, help_text="Totals, taken from the fetches when the run ended.")
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider"], condition=models.Q(status="running"), name="run_one_active_per_provider"
+            ),
+            models.UniqueConstraint(fields=["schedule", "slot"], name="run_one_per_slot"),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk} ({self.mode})"
+
+
+class Fetch(models.Model):
+    """One HTTP request that a run owes its provider: the unit of work, retry and checkpoint."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "owed"
+        QUEUED = "queued", "queued: a message is on its way"
+        LEASED = "leased", "being worked on"
+        WAITING = "waiting", "waiting for its time"
+        APPLIED = "applied", "applied"
+        DEAD = "dead", "dead: failed for good"
+        DISCARDED = "discarded", "discarded by an operator"
+        CANCELLED = "cancelled", "cancelled"
+
+    class Outcome(models.TextChoices):
+        PAGE = "page", "page"
+        NOT_MODIFIED = "not_modified", "not modified"
+        GONE = "gone", "not there"
+
+    OPEN = (Status.PENDING, Status.QUEUED, Status.LEASED, Status.WAITING)
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="fetches")
+    scope = models.ForeignKey(Scope, on_delete=models.CASCADE, related_name="+")
+    key = models.TextField(help_text="The request: path and sorted query.")
+    request = models.JSONField()
+    status = models.CharField(max_length=9, choices=Status, db_default=Status.PENDING)
+    outcome = models.CharField(max_length=12, choices=Outcome, null=True, blank=True)
+    failures = models.IntegerField(db_default=0, help_text="Failures in a row.")
+    not_before = models.DateTimeField(null=True, blank=True)
+    queued_at = models.DateTimeField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(db_default="", blank=True)
+    counts = models.JSONField(default=dict, blank=True, help_text='Such as {"track.created": 12, "rejected": 1}.')
+
+    class Meta:
+        verbose_name_plural = "fetches"
+        constraints = [models.UniqueConstraint(fields=["run", "key"], name="fetch_unique")]
+        indexes = [
+            models.Index(fields=["run", "id"], name="fetch_pending", condition=models.Q(status="pending")),
+            models.Index(
+                fields=["run", "status"],
+                name="fetch_in_flight",
+                condition=models.Q(status__in=["queued", "leased", "waiting"]),
+            ),
+            models.Index(fields=["run", "id"], name="fetch_dead", condition=models.Q(status="dead")),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Rejection(models.Model):
+    """An item of a page that could not become a record, kept until the page comes without it."""
+
+    page = models.ForeignKey(KnownPage, on_delete=models.CASCADE, related_name="rejections")
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="rejections")
+    run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="rejections")
+    path = models.TextField(help_text="Where in the body it stood.")
+    reason = models.TextField()
+    excerpt = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"

@@ -1,0 +1,211 @@
+"""What is followed at which provider, and what each provider last said."""
+
+import math
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
+from django.db import models
+from django.db.models.functions import Now
+
+from musicsync.models.catalogue import Artist, Recording, Release, Track
+from musicsync.providers import registry
+from musicsync.records import Kind
+
+ASSUMED_LATENCY_SECONDS = 2.0
+MOST_IN_FLIGHT = 64
+
+
+class Budget(models.Model):
+    """What one credential may ask of its provider, shared by every worker on every machine.
+
+    ``theoretical_arrival_at`` is the one timestamp of the generic cell rate algorithm (GCRA, ITU-T I.371): the time at
+    which the next request would arrive if requests came evenly at ``rate``. Being a row, it survives every restart.
+    """
+
+    name = models.SlugField(unique=True)
+    rate = models.FloatField(validators=[MinValueValidator(0.001)], help_text="Requests per second.")
+    burst = models.PositiveIntegerField(
+        default=1, validators=[MinValueValidator(1)], help_text="Requests that may be sent at once."
+    )
+    theoretical_arrival_at = models.DateTimeField(db_default=Now(), editable=False)
+    cooldown_until = models.DateTimeField(
+        null=True, blank=True, help_text="No request before this time: the provider asked for a pause."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(rate__gt=0), name="budget_rate_positive"),
+            models.CheckConstraint(condition=models.Q(burst__gte=1), name="budget_burst_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.rate:g}/s, burst {self.burst}"
+
+
+class Provider(models.Model):
+    """A configured source: adapter, address, budget and trust."""
+
+    slug = models.SlugField(unique=True, help_text="Its name on the command line and in provenance.")
+    adapter = models.CharField(
+        max_length=40, choices=registry.choices, help_text="The dialect it speaks."
+    )
+    base_url = models.CharField(max_length=300, validators=[URLValidator(schemes=["http", "https"])])
+    enabled = models.BooleanField(default=True, help_text="Whether schedules start runs.")
+    trust = models.PositiveSmallIntegerField(
+        default=100, help_text="Rank: where providers differ, the value of the lowest number is shown."
+    )
+    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="providers")
+    removal_limit = models.FloatField(
+        default=0.1,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="A run that would remove more than this share of the provider's tracks stops and asks.",
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def credential_setting(self) -> str:
+        """Return the name of the environment variable that holds the credential."""
+        return f"MUSICSYNC_CREDENTIAL_{self.slug.upper().replace('-', '_')}"
+
+    @property
+    def window(self) -> int:
+        """Return how many fetches may be in flight: enough to use the whole rate at the latency we assume."""
+        return max(2, min(MOST_IN_FLIGHT, math.ceil(self.budget.rate * ASSUMED_LATENCY_SECONDS)))
+
+
+class Scope(models.Model):
+    """What of a provider is followed."""
+
+    class Kind(models.TextChoices):
+        FEED = "feed", "feed"
+        ARTIST = "artist", "artist"
+        LABEL = "label", "label"
+        RELEASE = "release", "release"
+        RECORDING = "recording", "recording"
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="scopes")
+    kind = models.CharField(max_length=9, choices=Kind)
+    key = models.CharField(
+        max_length=200, blank=True, help_text="The provider's id; a UPC/EAN for a release, an ISRC for a recording."
+    )
+    active = models.BooleanField(default=True, help_text="Followed by every run; otherwise only when asked for.")
+    watermark = models.TextField(null=True, blank=True, editable=False, help_text="Where the next incremental run goes on.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "kind", "key"], name="scope_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.key}" if self.key else self.kind
+
+
+class KnownPage(models.Model):
+    """What a provider's page held when it was last read.
+
+    It serves twice. With its validator (``etag``) an unchanged page costs a 304 and nothing else. And the pages of a
+    provider, taken together, are the evidence for removals: a source row that no page mentions any more is gone.
+    """
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="known_pages")
+    scope = models.ForeignKey(Scope, on_delete=models.CASCADE, related_name="known_pages")
+    key = models.TextField()
+    etag = models.TextField(null=True)
+    parser_version = models.IntegerField()
+    artists = ArrayField(models.BigIntegerField(), default=list, help_text="Ids of the source rows it mentions.")
+    releases = ArrayField(models.BigIntegerField(), default=list)
+    tracks = ArrayField(models.BigIntegerField(), default=list)
+    rejected = models.IntegerField(default=0)
+    follow_ups = models.JSONField(default=list)
+    watermark = models.TextField(null=True)
+    missing_since_run = models.ForeignKey(
+        "musicsync.Run", null=True, on_delete=models.SET_NULL, related_name="+",
+        help_text="The run that was first told that this page does not exist any more.",
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "key"], name="known_page_unique")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Source(models.Model):
+    """The last record that a provider gave of one thing. ``fields`` has the names and units of the record classes."""
+
+    class State(models.TextChoices):
+        PRESENT = "present", "present"
+        MISSING = "missing", "missing: one answer said so, the next run confirms or corrects it"
+        GONE = "gone", "gone"
+        MERGED = "merged", "merged into another id"
+
+    kind: ClassVar[Kind]
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="%(class)ss")
+    external_id = models.TextField()
+    fields = models.JSONField()
+    fingerprint = models.BinaryField(max_length=16)
+    flags = ArrayField(models.TextField(), default=list, help_text="What is wrong with it: invalid_isrc, invalid_gtin.")
+    state = models.CharField(max_length=7, choices=State, db_default=State.PRESENT)
+    merged_into = models.TextField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
+    changed_run = models.ForeignKey("musicsync.Run", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.provider_id}:{self.external_id}"
+
+
+class SourceArtist(Source):
+    """An artist as one provider describes it."""
+
+    kind = "artist"
+
+    artist = models.ForeignKey(Artist, on_delete=models.CASCADE, related_name="sources")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_artist_unique")]
+
+
+class SourceRelease(Source):
+    """A release as one provider describes it."""
+
+    kind = "release"
+
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="sources")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_release_unique")]
+
+
+class SourceTrack(Source):
+    """A track, or a recording by itself, as one provider describes it."""
+
+    kind = "track"
+
+    release_key = models.TextField(null=True, help_text="The provider's id of the release it stands on.")
+    recording_key = models.TextField(null=True, help_text="The provider's id of the recording, where it has one.")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="sources")
+    track = models.ForeignKey(Track, null=True, on_delete=models.CASCADE, related_name="sources")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_track_unique")]
+        indexes = [
+            models.Index(
+                fields=["provider", "release_key"], name="source_track_release", condition=models.Q(release_key__isnull=False)
+            ),
+            models.Index(
+                fields=["provider", "recording_key"],
+                name="source_track_recording",
+                condition=models.Q(recording_key__isnull=False),
+            ),
+        ]
+
+
+SOURCE_OF_KIND: dict[Kind, type[Source]] = {"artist": SourceArtist, "release": SourceRelease, "track": SourceTrack}

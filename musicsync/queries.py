@@ -1,0 +1,136 @@
+"""The reads behind the admin, the command line and the feed."""
+
+from typing import Any
+
+from django.db.models import Count
+from msgspec import Struct
+
+from musicsync.models import Artist, Change, Fetch, Recording, Release, Run, SourceTrack, Track
+from musicsync.sync import sql
+from musicsync.sync.runs import run_totals
+
+_RATE_WINDOW_SECONDS = 5
+
+
+class Progress(Struct, frozen=True):
+    """How far a run is. ``budget_used`` is the share of the allowed rate that the last seconds used."""
+
+    run_id: int
+    provider: str
+    status: str
+    mode: str
+    done: int
+    owed: int
+    dead: int
+    tracks: int
+    totals: dict[str, int]
+    budget_used: float
+    seconds: float
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the run has come to its end."""
+        return self.status != Run.Status.RUNNING
+
+
+def progress(run_id: int) -> Progress:
+    """Return how far the run is, taken from its rows.
+
+    Raises:
+        Run.DoesNotExist: there is no such run.
+    """
+    run = Run.objects.select_related("provider__budget").get(pk=run_id)
+    counts = sql.query(
+        f"""
+        SELECT count(*) FILTER (WHERE status IN ('applied', 'dead', 'discarded')) AS done,
+               count(*) FILTER (WHERE status IN ('pending', 'queued', 'leased', 'waiting')) AS owed,
+               count(*) FILTER (WHERE status = 'dead') AS dead,
+               count(*) FILTER (WHERE started_at > clock_timestamp() - make_interval(secs => %s)) AS recent
+        FROM {Fetch._meta.db_table} WHERE run_id = %s
+        """,  # noqa: S608
+        [_RATE_WINDOW_SECONDS, run_id],
+    )[0]
+    totals = run_totals(run_id) | run.summary
+    now = sql.query("SELECT clock_timestamp() AS now")[0]["now"]
+    seconds = ((run.finished_at or now) - run.started_at).total_seconds()
+    allowed = run.provider.budget.rate * max(min(_RATE_WINDOW_SECONDS, seconds), 1.0)
+    return Progress(
+        run_id=run.pk,
+        provider=run.provider.slug,
+        status=run.status,
+        mode=run.mode,
+        done=counts["done"],
+        owed=counts["owed"],
+        dead=counts["dead"],
+        tracks=sum(totals.get(f"track.{what}", 0) for what in ("created", "updated", "unchanged")),
+        totals=totals,
+        budget_used=min(1.0, counts["recent"] / allowed),
+        seconds=seconds,
+    )
+
+
+def catalogue_totals() -> dict[str, int]:
+    """Return how many live rows the catalogue has of each kind. Counts every row: for a summary, not for a page."""
+    models = {"artists": Artist, "releases": Release, "recordings": Recording, "tracks": Track}
+    return {name: model.objects.filter(state=model.State.PRESENT).count() for name, model in models.items()}
+
+
+def who_said_what(track: Track) -> list[dict[str, Any]]:
+    """Return for each field of a track which provider's value is shown, and what the others say.
+
+    Each is ``{"field", "shown", "by", "said": {provider: value}}``; fields that nobody has are left out.
+    """
+    sources = list(
+        SourceTrack.objects.filter(track=track, state__in=("present", "missing"))
+        .select_related("provider")
+        .order_by("provider__trust", "provider__slug", "external_id")
+    )
+    provenance = track.recording.provenance | track.provenance
+    fields: list[dict[str, Any]] = []
+    for name in ("title", "version", "duration_ms", "isrcs", "credits", "explicit"):
+        said = {source.provider.slug: _readable(name, source.fields.get(name)) for source in reversed(sources)}
+        said = {provider: value for provider, value in said.items() if value not in (None, "")}
+        if said:
+            by = provenance.get(name) or next(s.provider.slug for s in sources if s.provider.slug in said)
+            fields.append({"field": name, "shown": said.get(by), "by": by, "said": said})
+    return fields
+
+
+def changes_after(transaction: int, change_id: int, limit: int) -> list[Change]:
+    """Return the changes that were committed after the given one, in commit order, ``limit`` at most.
+
+    Start with (0, 0) and go on with the ``transaction`` and ``id`` of the last one returned. A change whose
+    transaction may still be followed by an older one (some transaction that began before is open) is held back, so
+    that no reader misses a row.
+    """
+    return list(
+        Change.objects.extra(  # noqa: S610 - a row comparison, which the ORM cannot express; parameters are bound
+            where=[
+                "(transaction, id) > (%s, %s)",
+                "transaction < (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint",
+            ],
+            params=[transaction, change_id],
+        ).order_by("transaction", "id")[:limit]
+    )
+
+
+def told_by_several(count: int) -> list[Track]:
+    """Return the first tracks that more than one provider describes."""
+    shared = (
+        SourceTrack.objects.filter(track__isnull=False, state="present")
+        .values("track_id")
+        .annotate(providers=Count("provider_id", distinct=True))
+        .filter(providers__gt=1)
+        .order_by("track_id")
+        .values_list("track_id", flat=True)
+    )
+    return list(Track.objects.filter(pk__in=list(shared[:count])).select_related("release", "recording").order_by("pk"))
+
+
+def _readable(name: str, value: Any) -> Any:
+    if name == "credits" and value:
+        return "".join(line["name"] + line["join_phrase"] for line in value)
+    if name == "isrcs" and value is not None:
+        return ", ".join(value)
+    return value
+

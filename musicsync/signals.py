@@ -1,0 +1,172 @@
+"""Failure hooks: what goes wrong with a Celery task is recorded, logged in structure, and told to people."""
+
+import json
+import logging
+from typing import Any
+
+from billiard.exceptions import WorkerLostError
+from celery import signals
+from django.db import Error, close_old_connections
+
+from musicsync import alerts
+from musicsync.models import Failure, Fetch, Run
+
+log = logging.getLogger(__name__)
+
+_ALERTING = (
+    Failure.Kind.FAILURE,
+    Failure.Kind.REVOKED,
+    Failure.Kind.REJECTED,
+    Failure.Kind.UNKNOWN,
+    Failure.Kind.WORKER_LOST,
+)
+_ALERT_TASK = "musicsync.tasks.send_alert"
+
+
+@signals.task_failure.connect(weak=False)
+def on_failure(  # noqa: PLR0913 - Celery gives it so
+    sender: Any = None,
+    task_id: str = "",
+    exception: BaseException | None = None,
+    args: Any = (),
+    kwargs: Any = None,
+    einfo: Any = None,
+    **_: Any,
+) -> None:
+    """Record a task that raised, or whose process was lost."""
+    lost = isinstance(exception, WorkerLostError)
+    record(
+        Failure.Kind.WORKER_LOST if lost else Failure.Kind.FAILURE,
+        task=sender.name,
+        task_id=task_id,
+        arguments=(args, kwargs),
+        error=f"{type(exception).__name__}: {exception}",
+        traceback=str(einfo or ""),
+        worker=_worker(sender),
+    )
+
+
+@signals.task_retry.connect(weak=False)
+def on_retry(sender: Any = None, request: Any = None, reason: Any = None, einfo: Any = None, **_: Any) -> None:
+    """Record a task that will be tried again."""
+    record(
+        Failure.Kind.RETRY,
+        task=sender.name,
+        task_id=request.id,
+        arguments=(request.args, request.kwargs),
+        error=str(getattr(reason, "exc", None) or reason),
+        traceback=str(einfo or ""),
+        worker=_worker(sender),
+    )
+
+
+@signals.task_revoked.connect(weak=False)
+def on_revoked(  # noqa: PLR0913 - Celery gives it so
+    sender: Any = None,
+    request: Any = None,
+    terminated: bool = False,
+    signum: Any = None,
+    expired: bool = False,
+    **_: Any,
+) -> None:
+    """Record a task that somebody revoked, or that expired."""
+    how = f"terminated with signal {signum}" if terminated else "expired" if expired else "revoked"
+    record(
+        Failure.Kind.REVOKED,
+        task=sender.name,
+        task_id=request.id,
+        arguments=(request.args, request.kwargs),
+        error=how,
+        worker=str(getattr(request, "hostname", "") or ""),
+    )
+
+
+@signals.task_unknown.connect(weak=False)
+def on_unknown(sender: Any = None, name: str = "", id: str = "", message: Any = None, exc: Any = None, **_: Any) -> None:
+    """Record a message about a task that this release does not have."""
+    record(
+        Failure.Kind.UNKNOWN,
+        task=name,
+        task_id=id,
+        arguments=getattr(message, "payload", None),
+        error=str(exc),
+        worker=str(getattr(sender, "hostname", "")),
+    )
+
+
+@signals.task_rejected.connect(weak=False)
+def on_rejected(sender: Any = None, message: Any = None, exc: Any = None, **_: Any) -> None:
+    """Record a message that no worker can read."""
+    headers = getattr(message, "headers", None) or {}
+    record(
+        Failure.Kind.REJECTED,
+        task=str(headers.get("task", "")),
+        task_id=str(headers.get("id", "")),
+        arguments=getattr(message, "body", None),
+        error=str(exc or "a message that is not a task"),
+        worker=str(getattr(sender, "hostname", "")),
+    )
+
+
+def record(  # noqa: PLR0913 - the parts of one row
+    kind: str,
+    *,
+    task: str,
+    task_id: str,
+    arguments: Any,
+    error: str,
+    traceback: str = "",
+    worker: str = "",
+) -> None:
+    """Write a failure down and alert people. Never raises: a hook must not add a failure to the one it reports."""
+    log.warning(
+        "task %s: %s: %s", kind, task, error, extra={"task": task, "task_id": task_id, "kind": kind, "worker": worker}
+    )
+    try:
+        close_old_connections()
+        run_id = _run_of(task, arguments)
+        Failure.objects.create(
+            kind=kind,
+            task=task[:200],
+            task_id=task_id[:64],
+            arguments=_text(arguments),
+            error=error,
+            traceback=traceback,
+            worker=worker[:200],
+            run_id=run_id,
+        )
+        if kind in _ALERTING and task != _ALERT_TASK:
+            _alert(kind, task, error, run_id)
+    except (Error, OSError) as failed:
+        log.exception("could not record it: %s", failed)
+
+
+def _alert(kind: str, task: str, error: str, run_id: int | None) -> None:
+    from musicsync import tasks  # noqa: PLC0415 - tasks need Celery's app, which imports this module
+
+    where = f" (run {run_id})" if run_id else ""
+    tasks.alert(f"{kind}:{task}:{error.partition(':')[0]}", f"{Failure.Kind(kind).label}: {task}{where}", error)
+
+
+def _run_of(task: str, arguments: Any) -> int | None:
+    """Return the run that a task was about, by the row that its message names."""
+    try:
+        number = int(arguments[0][0])
+    except (TypeError, ValueError, IndexError, KeyError):
+        return None
+    if task.endswith(".work_fetch"):
+        return Fetch.objects.filter(pk=number).values_list("run_id", flat=True).first()
+    if task.endswith(".finish_run"):
+        return Run.objects.filter(pk=number).values_list("pk", flat=True).first()
+    return None
+
+
+def _text(arguments: Any) -> str:
+    try:
+        return json.dumps(arguments)
+    except (TypeError, ValueError):
+        return repr(arguments)
+
+
+def _worker(task: Any) -> str:
+    return str(getattr(task.request, "hostname", "") or "")

@@ -1,0 +1,13 @@
+"""The engine: the only code that writes the catalogue.
+
+``runs``       open, finish, cancel and replay a run
+``fetches``    the ledger of requests: claim, close, postpone, repair, and the window of what is in flight
+``budget``     how fast a provider may be asked
+``work``       the way of one fetch, from row to catalogue: start reading here
+``apply``      one page, one transaction
+``sources``    which records are new, changed or as they were; writes them down
+``linking``    which artist, release, recording and track a record speaks of (``matching`` decides, pure)
+``catalogue``  the canonical row of each, made of all that is said of it (``merging`` decides, pure)
+``removal``    what no page mentions any more
+``sql``        set-based reading and writing
+"""

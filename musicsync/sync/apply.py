@@ -1,0 +1,286 @@
+"""Apply one answer in one transaction, or not at all: records, changes, the page's own state, and what to ask next.
+
+Nothing here waits for the network. The lease is checked under a lock first, so that a second delivery is a no-op.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import ParamSpec
+
+import msgspec
+from django.db import IntegrityError, OperationalError, transaction
+from msgspec import Struct
+
+from musicsync.identifiers import clean_text
+from musicsync.models import KnownPage, Rejection
+from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
+from musicsync.sync import catalogue, fetches, linking, sources, sql
+from musicsync.sync.catalogue import Cause, Touched
+from musicsync.sync.fetches import Lease
+from musicsync.sync.merging import Entity
+from musicsync.sync.sources import LINKS, TABLES, Delta, SourceRow
+
+_MOST_TRIES = 8
+_ENTITY_OF_LINK: dict[str, Entity] = {
+    "artist_id": "artist",
+    "release_id": "release",
+    "recording_id": "recording",
+    "track_id": "track",
+}
+_SEEN: dict[Kind, str] = {"artist": "artists", "release": "releases", "track": "tracks"}
+
+P = ParamSpec("P")
+
+
+class _Written(Struct):
+    """What came of a page's records: counts such as "track.created", source rows by kind, and what was refused."""
+
+    counts: dict[str, int]
+    seen: dict[Kind, list[int]]
+    rejected: list[RejectedItem]
+
+
+def _in_one_transaction(function: Callable[P, None]) -> Callable[P, None]:
+    """Run the function in a transaction, again where another one was just before it.
+
+    Two pages may describe the same artist for the first time at the same moment. The database lets one of them win
+    (a unique key) or stops one (a deadlock); the other runs again and finds what the first wrote.
+    """
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        for attempt in range(1, _MOST_TRIES + 1):
+            try:
+                with transaction.atomic():
+                    return function(*args, **kwargs)
+            except (IntegrityError, OperationalError) as error:
+                if attempt == _MOST_TRIES or not _is_race(error):
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - so that the two do not meet again
+        return None
+
+    return wrapped
+
+
+def _is_race(error: Exception) -> bool:
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate in ("23505", "40P01", "40001")  # unique_violation, deadlock_detected, serialization_failure
+
+
+@_in_one_transaction
+def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> None:
+    """Apply a page that was read."""
+    if not fetches.hold(lease):
+        return
+    written = _write_records(lease, page)
+    rejected = [*page.rejected, *written.rejected]
+    # What was refused here may be accepted once its release is known: such a page is to be read again.
+    known = _keep_page(lease, page, None if written.rejected else etag, parser_version, written.seen, len(rejected))
+    _keep_rejections(lease, known, rejected)
+    fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.follow_ups)
+    fetches.close(lease, "page", written.counts | {"rejected": len(rejected)})
+
+
+@_in_one_transaction
+def not_modified(lease: Lease, known: KnownPage) -> None:
+    """Apply the answer that a page is as it was."""
+    if not fetches.hold(lease):
+        return
+    _found_again(known)
+    follow_ups = [msgspec.convert(item, Request) for item in known.follow_ups]
+    fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
+    seen = {f"{kind}.unchanged": len(getattr(known, _SEEN[kind])) for kind in KINDS}
+    fetches.close(lease, "not_modified", seen | {"rejected": known.rejected})
+
+
+@_in_one_transaction
+def gone(lease: Lease, reason: str) -> None:
+    """Apply the answer that something is not there.
+
+    One such answer proves nothing: what the page was for is "missing". The page is dropped when a later run is told
+    the same, and what no page mentions then is gone (``removal``).
+    """
+    if not fetches.hold(lease):
+        return
+    known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
+    if known is not None and known.missing_since_run_id is None:
+        KnownPage.objects.filter(pk=known.pk).update(missing_since_run=lease.run_id)
+        _mark_missing(lease)
+    elif known is not None and known.missing_since_run_id != lease.run_id:
+        known.delete()
+    fetches.close(lease, "gone", {"gone": 1}, reason)
+
+
+def _write_records(lease: Lease, page: Page) -> _Written:
+    """Write what the page says: source rows, their links, and the catalogue rows that they change."""
+    records: dict[Kind, list[Record]] = {kind: [] for kind in KINDS}
+    for record in page.records:
+        records[record.kind].append(record)
+    deltas = {kind: sources.compare(lease.provider_id, kind, records[kind]) for kind in KINDS}
+    merged = {kind: {item.old: item.new for item in page.merged if item.kind == kind} for kind in KINDS}
+    touched = Touched()
+    for delta in deltas.values():
+        _touch(touched, delta.changed)
+
+    linking.link_artists(lease.provider_id, deltas["artist"].rows, merged["artist"])
+    sources.write(lease.provider_id, lease.run_id, "artist", deltas["artist"])
+    moved = linking.link_releases(lease.provider_id, deltas["release"].rows, merged["release"])
+    sources.write(lease.provider_id, lease.run_id, "release", deltas["release"])
+    relinked = _tracks_to_relink(lease, moved, deltas["track"], touched)
+    rejected = _link_tracks(lease, deltas["track"], relinked, touched)
+    sources.write(lease.provider_id, lease.run_id, "track", deltas["track"])
+    sources.write(lease.provider_id, lease.run_id, "track", Delta(new=[], changed=relinked, unchanged=[]))
+
+    for delta in deltas.values():
+        _touch(touched, delta.rows)
+    _touch(touched, relinked)
+    counts = {f"{kind}.merged": _merge(lease, kind, merged[kind], touched) for kind in KINDS if merged[kind]}
+    catalogue.refresh(touched, Cause(lease.provider_id, lease.run_id))
+    for kind, delta in deltas.items():
+        found = {"created": len(delta.new), "updated": len(delta.changed), "unchanged": len(delta.unchanged)}
+        counts |= {f"{kind}.{what}": number for what, number in found.items() if number}
+    return _Written(counts, {kind: delta.seen for kind, delta in deltas.items()}, rejected)
+
+
+def _touch(touched: Touched, rows: Sequence[SourceRow]) -> None:
+    for row in rows:
+        touched.add(row.links)
+
+
+def _tracks_to_relink(lease: Lease, moved: Sequence[str], delta: Delta, touched: Touched) -> list[SourceRow]:
+    """Return the tracks that stand on a release which is another catalogue row now, but are as they were themselves."""
+    if not moved:
+        return []
+    changed = {row.id for row in delta.changed}
+    rows = [row for row in sources.stored_tracks_of(lease.provider_id, moved) if row.id not in changed]
+    _touch(touched, rows)
+    return rows
+
+
+def _link_tracks(
+    lease: Lease, delta: Delta, relinked: Sequence[SourceRow], touched: Touched
+) -> list[RejectedItem]:
+    """Link tracks to recordings and places; take those out of the delta whose release is not known."""
+    rows = [*delta.rows, *relinked]
+    named = sorted({row.fields["release_id"] for row in rows if row.fields.get("release_id")})
+    releases = linking.releases_of(lease.provider_id, named) if named else {}
+    unknown = {row.id: row for row in delta.rows if row.fields.get("release_id") not in (None, *releases)}
+    delta.new = [row for row in delta.new if row.id not in unknown]
+    delta.changed = [row for row in delta.changed if row.id not in unknown]
+    rows = [row for row in rows if row.id not in unknown]
+    absorbed = linking.link_recordings(lease.provider_id, rows)
+    touched.places |= linking.link_tracks(rows, releases)
+    touched.track.update(linking.absorb(absorbed))
+    touched.recording.update(absorbed.keys(), absorbed.values())
+    touched.merged["recording"] = absorbed
+    return [
+        RejectedItem(
+            path=f"track {row.external_id}",
+            reason=f"its release {row.fields['release_id']} is not known: the release's own page was not read or rejected",
+            excerpt=row.fields["title"],
+        )
+        for row in unknown.values()
+    ]
+
+
+def _merge(lease: Lease, kind: Kind, merged: Mapping[str, str], touched: Touched) -> int:
+    """Mark the source rows whose id was merged into another; return how many were not known to be."""
+    links = ", ".join(f"t.{column}" for column in LINKS[kind])
+    pairs: list[sql.Row] = [{"old": old, "new": new} for old, new in sorted(merged.items())]
+    found = sql.query(
+        f"UPDATE {TABLES[kind]} t SET state = 'merged', merged_into = r.new, changed_at = now() "  # noqa: S608
+        "FROM jsonb_to_recordset(%s::jsonb) AS r(old text, new text) "
+        "WHERE t.provider_id = %s AND t.external_id = r.old AND t.state <> 'merged' "
+        f"RETURNING t.merged_into, {links}",
+        [msgspec.json.encode(pairs).decode(), lease.provider_id],
+    )
+    into = {
+        row.pop("external_id"): row
+        for row in sql.query(
+            f"SELECT t.external_id, {links} FROM {TABLES[kind]} t "  # noqa: S608
+            "WHERE t.provider_id = %s AND t.external_id = ANY(%s::text[])",
+            [lease.provider_id, list(merged.values())],
+        )
+    }
+    for old in found:
+        new = into.get(old.pop("merged_into"), {})
+        touched.add(old)
+        for column, entity_id in old.items():
+            if entity_id and new.get(column) and new[column] != entity_id:
+                touched.merged.setdefault(_ENTITY_OF_LINK[column], {})[entity_id] = new[column]
+    return len(found)
+
+
+def _keep_page(  # noqa: PLR0913 - the parts of one row
+    lease: Lease,
+    page: Page,
+    etag: str | None,
+    parser_version: int,
+    seen: Mapping[Kind, list[int]],
+    rejected: int,
+) -> KnownPage:
+    """Keep what the page held; write only what differs."""
+    wanted = {
+        "scope_id": lease.scope_id,
+        "etag": etag,
+        "parser_version": parser_version,
+        "rejected": rejected,
+        "follow_ups": msgspec.to_builtins(page.follow_ups),
+        "watermark": page.watermark,
+        "missing_since_run_id": None,
+        **{_SEEN[kind]: ids for kind, ids in seen.items()},
+    }
+    wanted["follow_ups"] = list(wanted["follow_ups"])
+    known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
+    if known is None:
+        return KnownPage.objects.create(provider_id=lease.provider_id, key=lease.key, **wanted)
+    differing = {name: value for name, value in wanted.items() if getattr(known, name) != value}
+    if differing:
+        KnownPage.objects.filter(pk=known.pk).update(**differing)
+    return known
+
+
+def _keep_rejections(lease: Lease, known: KnownPage, rejected: Sequence[RejectedItem]) -> None:
+    """Keep the rejections of the page as it is now; those of before that stand go on as they are."""
+    stored = {(row.path, row.reason): row.pk for row in Rejection.objects.filter(page=known)}
+    wanted = {(item.path, item.reason): item for item in rejected}
+    solved = [pk for key, pk in stored.items() if key not in wanted]
+    if solved:
+        Rejection.objects.filter(pk__in=solved).delete()
+    Rejection.objects.bulk_create(
+        Rejection(
+            page=known,
+            provider_id=lease.provider_id,
+            run_id=lease.run_id,
+            path=item.path,
+            reason=item.reason,
+            excerpt=clean_text(item.excerpt),
+        )
+        for key, item in wanted.items()
+        if key not in stored
+    )
+
+
+def _mark_missing(lease: Lease) -> None:
+    if lease.request.refreshes is None:
+        return
+    kind, external_id = lease.request.refreshes
+    sql.execute(
+        f"UPDATE {TABLES[kind]} SET state = 'missing' "  # noqa: S608
+        "WHERE provider_id = %s AND external_id = %s AND state = 'present'",
+        [lease.provider_id, external_id],
+    )
+
+
+def _found_again(known: KnownPage) -> None:
+    """Take back that the page, and what it mentions, was missing."""
+    if known.missing_since_run_id is None:
+        return
+    KnownPage.objects.filter(pk=known.pk).update(missing_since_run=None)
+    for kind, table in TABLES.items():
+        sql.execute(
+            f"UPDATE {table} SET state = 'present' WHERE id = ANY(%s::bigint[]) AND state = 'missing'",  # noqa: S608
+            [getattr(known, _SEEN[kind])],
+        )

@@ -1,0 +1,326 @@
+"""Bring catalogue rows in line with what their sources say, and record every change.
+
+The rows are locked first, in the order of their ids, and their sources are read after that: of two pages that speak of
+the same recording at the same time, the second sees what the first wrote. The lock (NO KEY UPDATE) lets foreign keys
+pass, so that writers of sources do not wait for it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct, field
+
+from musicsync.identifiers import is_isrc
+from musicsync.models import (
+    Artist,
+    Change,
+    Isrc,
+    Provider,
+    Recording,
+    RecordingCredit,
+    Release,
+    ReleaseCredit,
+    Track,
+)
+from musicsync.sync import sql
+from musicsync.sync.merging import POLICY, Canonical, Entity, Said, canonical
+from musicsync.sync.sources import LIVE, TABLES
+
+Place = tuple[int, int, int]
+"""Release, disc and position: where a track stands."""
+
+_PLACE_COLUMNS = {"release_id": "bigint", "disc": "int", "position": "int"}
+
+
+class _Shape(Struct, frozen=True):
+    """Where an entity stands: its table, the types of its columns, where its sources and credits are."""
+
+    table: str
+    columns: Mapping[str, str]
+    sources: str
+    link: str
+    credits: str | None = None
+
+
+_SHAPES: dict[Entity, _Shape] = {
+    "artist": _Shape(
+        table=Artist._meta.db_table,
+        columns=dict.fromkeys(POLICY["artist"], "text"),
+        sources=TABLES["artist"],
+        link="artist_id",
+    ),
+    "release": _Shape(
+        table=Release._meta.db_table,
+        columns=dict.fromkeys(POLICY["release"], "text")
+        | {"explicit": "bool", "track_count": "int", "genres": "text[]", "artist_credit": "text"},
+        sources=TABLES["release"],
+        link="release_id",
+        credits=ReleaseCredit._meta.db_table,
+    ),
+    "recording": _Shape(
+        table=Recording._meta.db_table,
+        columns=dict.fromkeys(POLICY["recording"], "text")
+        | {"explicit": "bool", "duration_ms": "bigint", "artist_credit": "text"},
+        sources=TABLES["track"],
+        link="recording_id",
+        credits=RecordingCredit._meta.db_table,
+    ),
+    "track": _Shape(
+        table=Track._meta.db_table,
+        columns=dict.fromkeys(POLICY["track"], "text")
+        | {"duration_ms": "bigint", "recording_id": "bigint"}
+        | _PLACE_COLUMNS,
+        sources=TABLES["track"],
+        link="track_id",
+    ),
+}
+
+
+class Cause(Struct, frozen=True):
+    """Whose answer, in which run, brings a change about."""
+
+    provider_id: int
+    run_id: int
+
+
+class Touched(Struct):
+    """The catalogue rows whose sources have changed.
+
+    ``places`` says where new tracks stand; ``merged`` which rows are another now, as {absorbed: kept}.
+    """
+
+    artist: set[int] = field(default_factory=set)
+    release: set[int] = field(default_factory=set)
+    recording: set[int] = field(default_factory=set)
+    track: set[int] = field(default_factory=set)
+    places: dict[int, Place] = field(default_factory=dict)
+    merged: dict[Entity, dict[int, int]] = field(default_factory=dict)
+
+    def add(self, links: Mapping[str, int | None]) -> None:
+        """Note the rows that a source row is or was linked to, by column ("artist_id")."""
+        for column, entity_id in links.items():
+            if entity_id is not None:
+                getattr(self, column.removesuffix("_id")).add(entity_id)
+
+
+class _Version(Struct):
+    """All that is shown of one catalogue row: columns, state, credits and ISRCs, and whose value each field is."""
+
+    values: dict[str, Any]
+    provenance: dict[str, str]
+
+
+def refresh(touched: Touched, cause: Cause) -> None:
+    """Write the canonical values, credits, ISRCs and states of the touched rows, and a change for each that differs.
+
+    Raises:
+        IntegrityError: another transaction has just written a row with the same key; apply the page once more.
+    """
+    changes: list[sql.Row] = []
+    for entity in POLICY:
+        ids = sorted(getattr(touched, entity))
+        if ids:
+            changes += _refresh(entity, ids, touched)
+    for change in changes:
+        change |= {"provider_id": cause.provider_id, "run_id": cause.run_id}
+    sql.insert(
+        Change._meta.db_table,
+        {"entity": "text", "entity_id": "bigint", "action": "text", "before": "jsonb", "after": "jsonb"}
+        | {"provider_id": "bigint", "run_id": "bigint"},
+        changes,
+    )
+
+
+def _refresh(entity: Entity, ids: list[int], touched: Touched) -> list[sql.Row]:
+    """Bring the rows of one entity in line and return what changed."""
+    stored = _stored(entity, ids)
+    wanted = _wanted(entity, ids)
+    versions: dict[int, _Version] = {}
+    changes = []
+    for id_ in ids:
+        old, new = stored.get(id_), wanted.get(id_)
+        if new is not None and entity == "track":
+            new.values |= _place(touched.places.get(id_), old)
+        if new is None and old is not None:
+            new = _Version(old.values | {"state": "gone"}, old.provenance)
+        if new is None or new == old:
+            continue
+        versions[id_] = new
+        change = _difference(old, new, touched.merged.get(entity, {}).get(id_))
+        if change:
+            changes.append({"entity": entity, "entity_id": id_} | change)
+    _write(entity, versions, stored)
+    return changes
+
+
+def _difference(old: _Version | None, new: _Version, merged_into: int | None) -> sql.Row | None:
+    """Return the change between two versions, or ``None`` where only the provenance moved."""
+    if old is None:
+        return {"action": "created", "before": {}, "after": new.values}
+    before = {name: value for name, value in old.values.items() if value != new.values[name]}
+    if not before:
+        return None
+    after = {name: new.values[name] for name in before}
+    action = "updated"
+    if "state" in after:
+        action = "restored" if after["state"] == "present" else "removed"
+    if merged_into is not None and action == "removed":
+        action, after["merged_into"] = "merged", merged_into
+    return {"action": action, "before": before, "after": after}
+
+
+def _stored(entity: Entity, ids: list[int]) -> dict[int, _Version]:
+    """Lock the rows in the order of their ids and return them as they are."""
+    shape = _SHAPES[entity]
+    rows = sql.query(
+        f"SELECT id, state, provenance, {', '.join(shape.columns)} FROM {shape.table} "  # noqa: S608
+        "WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
+        [ids],
+    )
+    known = [row["id"] for row in rows]
+    credits, isrcs = _stored_credits(entity, known), _stored_isrcs(entity, known)
+    versions = {}
+    for row in rows:
+        id_, provenance = row.pop("id"), row.pop("provenance")
+        versions[id_] = _Version(row | _parts(entity, credits.get(id_, []), isrcs.get(id_, [])), provenance)
+    return versions
+
+
+def _wanted(entity: Entity, ids: list[int]) -> dict[int, _Version]:
+    """Return what the rows should be by what their live sources say; nothing for a row that has none."""
+    shape = _SHAPES[entity]
+    recording = "s.recording_id" if shape.sources == TABLES["track"] else "NULL"
+    rows = sql.query(
+        f"SELECT s.{shape.link} AS entity_id, s.provider_id, p.slug, s.fields, {recording} AS recording_id "  # noqa: S608
+        f"FROM {shape.sources} s JOIN {Provider._meta.db_table} p ON p.id = s.provider_id "
+        f"WHERE s.{shape.link} = ANY(%s::bigint[]) AND s.state = ANY(%s) ORDER BY p.trust, p.slug, s.external_id",
+        [ids, list(LIVE)],
+    )
+    said = {
+        id_: [Said(row["slug"], row["provider_id"], row["fields"], row["recording_id"]) for row in group]
+        for id_, group in sql.grouped(rows, "entity_id").items()
+    }
+    found = {id_: canonical(entity, sources) for id_, sources in said.items()}
+    artists = _artists_of(found.values())
+    versions = {}
+    for id_, best in found.items():
+        isrcs = {code for source in said[id_] for code in source.fields.get("isrcs") or () if is_isrc(code)}
+        parts = _parts(entity, _credit_lines(best, artists), sorted(isrcs))
+        versions[id_] = _Version(best.values | {"state": "present"} | parts, best.provenance)
+    return versions
+
+
+def _write(entity: Entity, versions: Mapping[int, _Version], stored: Mapping[int, _Version]) -> None:
+    shape = _SHAPES[entity]
+    columns = {"id": "bigint", "state": "text", "provenance": "jsonb", **shape.columns}
+    rows = [
+        {"id": id_, "provenance": version.provenance} | {name: version.values[name] for name in ("state", *shape.columns)}
+        for id_, version in versions.items()
+    ]
+    sql.insert(shape.table, columns, [row for row in rows if row["id"] not in stored])
+    sql.update(shape.table, columns, [row for row in rows if row["id"] in stored], ", changed_at = now()")
+    if shape.credits:
+        _write_credits(entity, {id_: version.values["credits"] for id_, version in versions.items()}, stored)
+    if entity == "recording":
+        _write_isrcs({id_: version.values["isrcs"] for id_, version in versions.items()}, stored)
+
+
+def _parts(entity: Entity, credits: list[sql.Row], isrcs: list[str]) -> dict[str, Any]:
+    """Return what an entity has besides its own columns."""
+    parts: dict[str, Any] = {}
+    if _SHAPES[entity].credits:
+        parts["credits"] = credits
+        parts["artist_credit"] = "".join(line["name"] + line["join_phrase"] for line in credits)
+    if entity == "recording":
+        parts["isrcs"] = isrcs
+    return parts
+
+
+def _place(place: Place | None, stored: _Version | None) -> dict[str, Any]:
+    if stored is not None:
+        return {name: stored.values[name] for name in _PLACE_COLUMNS}
+    if place is None:
+        raise LookupError("a new track without a place on a release")
+    return dict(zip(_PLACE_COLUMNS, place, strict=True))
+
+
+def _credit_lines(best: Canonical, artists: Mapping[tuple[int | None, str], int]) -> list[sql.Row]:
+    return [
+        {
+            "name": line["name"],
+            "join_phrase": line["join_phrase"],
+            "artist_id": artists.get((best.credits_provider_id, line["artist_id"])),
+        }
+        for line in best.credits
+    ]
+
+
+def _artists_of(found: Iterable[Canonical]) -> dict[tuple[int | None, str], int]:
+    """Return the catalogue's artist of each (provider, provider's id) that the credits name."""
+    named: dict[int | None, set[str]] = {}
+    for best in found:
+        ids = {line["artist_id"] for line in best.credits if line["artist_id"] is not None}
+        named.setdefault(best.credits_provider_id, set()).update(ids)
+    artists = {}
+    for provider_id, external_ids in named.items():
+        rows = sql.query(
+            f"SELECT external_id, artist_id FROM {TABLES['artist']} "  # noqa: S608
+            "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
+            [provider_id, sorted(external_ids)],
+        ) if external_ids else []
+        artists |= {(provider_id, row["external_id"]): row["artist_id"] for row in rows}
+    return artists
+
+
+def _stored_credits(entity: Entity, ids: list[int]) -> dict[int, list[sql.Row]]:
+    shape = _SHAPES[entity]
+    if not shape.credits or not ids:
+        return {}
+    rows = sql.query(
+        f"SELECT {shape.link} AS owner_id, name, join_phrase, artist_id FROM {shape.credits} "  # noqa: S608
+        f"WHERE {shape.link} = ANY(%s::bigint[]) ORDER BY {shape.link}, position",
+        [ids],
+    )
+    groups = sql.grouped(rows, "owner_id")
+    for row in rows:
+        del row["owner_id"]
+    return groups
+
+
+def _stored_isrcs(entity: Entity, ids: list[int]) -> dict[int, list[str]]:
+    if entity != "recording" or not ids:
+        return {}
+    rows = sql.query(
+        f"SELECT recording_id, code FROM {Isrc._meta.db_table} WHERE recording_id = ANY(%s::bigint[]) ORDER BY code",  # noqa: S608
+        [ids],
+    )
+    return {id_: [row["code"] for row in group] for id_, group in sql.grouped(rows, "recording_id").items()}
+
+
+def _write_credits(
+    entity: Entity, credits: Mapping[int, list[sql.Row]], stored: Mapping[int, _Version]
+) -> None:
+    shape = _SHAPES[entity]
+    was = {id_: version.values["credits"] for id_, version in stored.items()}
+    differing = [id_ for id_, lines in credits.items() if lines != was.get(id_, [])]
+    if any(was.get(id_) for id_ in differing):
+        sql.execute(f"DELETE FROM {shape.credits} WHERE {shape.link} = ANY(%s::bigint[])", [differing])  # noqa: S608
+    sql.insert(
+        str(shape.credits),
+        {shape.link: "bigint", "position": "int", "artist_id": "bigint", "name": "text", "join_phrase": "text"},
+        [{shape.link: id_, "position": n} | line for id_ in differing for n, line in enumerate(credits[id_])],
+    )
+
+
+def _write_isrcs(isrcs: Mapping[int, list[str]], stored: Mapping[int, _Version]) -> None:
+    table = Isrc._meta.db_table
+    was = {id_: set(version.values["isrcs"]) for id_, version in stored.items()}
+    dropped = [code for id_, codes in isrcs.items() for code in was.get(id_, set()) - set(codes)]
+    if dropped:
+        sql.execute(f"DELETE FROM {table} WHERE code = ANY(%s::text[])", [sorted(dropped)])  # noqa: S608
+    new = [(code, id_) for id_, codes in isrcs.items() for code in codes if code not in was.get(id_, ())]
+    sql.insert(
+        table,
+        {"code": "text", "recording_id": "bigint"},
+        [{"code": code, "recording_id": id_} for code, id_ in sorted(new)],
+    )

@@ -1,0 +1,226 @@
+"""Link source rows to the artists, releases, recordings and tracks that they speak of.
+
+Reads the keys of a page's rows set by set, lets ``matching`` decide, and gives ids to what is new. The new catalogue
+rows themselves are written by ``catalogue`` once all that is said of them is stored; deferred foreign keys allow that
+until the transaction ends.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from musicsync.identifiers import is_gtin, is_isrc
+from musicsync.models import Artist, Isrc, Recording, Release, Track
+from musicsync.records import Kind
+from musicsync.sync import sql
+from musicsync.sync.catalogue import Place
+from musicsync.sync.matching import Claim, match
+from musicsync.sync.sources import LIVE, TABLES, SourceRow
+
+_ARTIST, _RELEASE, _RECORDING, _TRACK = (model._meta.db_table for model in (Artist, Release, Recording, Track))
+_ISRC = Isrc._meta.db_table
+
+
+def link_artists(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[str, str]) -> None:
+    """Link each row to the artist it was linked to, or that its id was merged from, or to a new one."""
+    linked = _linked(provider_id, "artist", "artist_id", rows, merged)
+    claims = [Claim(linked=linked.get(row.external_id)) for row in rows]
+    _settle(_ARTIST, "artist_id", rows, claims)
+
+
+def link_releases(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[str, str]) -> list[str]:
+    """Link each row by its GTIN, else as before; return the ids of the releases that moved to another row.
+
+    The tracks of a release that moved have to be linked again.
+    """
+    linked = _linked(provider_id, "release", "release_id", rows, merged)
+    gtins = {
+        row["id"]: frozenset({row["gtin"]} if row["gtin"] else ())
+        for row in sql.query(
+            f"SELECT id, gtin FROM {_RELEASE} WHERE id = ANY(%s::bigint[])",  # noqa: S608
+            [list(linked.values())],
+        )
+    }
+    alone = _alone("release", "release_id", list(linked.values()))
+    claims = [
+        _claim(_gtins(row.fields), linked.get(row.external_id), gtins, alone) for row in rows
+    ]
+    by_gtin = {
+        row["gtin"]: row["id"]
+        for row in sql.query(
+            f"SELECT gtin, id FROM {_RELEASE} WHERE gtin = ANY(%s::text[])",  # noqa: S608
+            [_all_keys(claims)],
+        )
+    }
+    _settle(_RELEASE, "release_id", rows, claims, by_gtin)
+    return [row.external_id for row in rows if linked.get(row.external_id) not in (None, row.links["release_id"])]
+
+
+def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, int]:
+    """Link each track row to its recording by ISRC, else as before, else by the provider's own id of the recording.
+
+    Returns the recordings that turned out to be another, as {absorbed: kept}: some record names the ISRCs of both.
+    """
+    linked = [row.links["recording_id"] for row in rows if row.links["recording_id"]]
+    isrcs = {
+        recording: frozenset(row["code"] for row in codes)
+        for recording, codes in sql.grouped(
+            sql.query(
+                f"SELECT recording_id, code FROM {_ISRC} WHERE recording_id = ANY(%s::bigint[])",  # noqa: S608
+                [linked],
+            ),
+            "recording_id",
+        ).items()
+    }
+    alone = _alone("track", "recording_id", linked)
+    claims = [
+        _claim(_isrcs(row.fields), row.links["recording_id"], isrcs, alone, row.fields.get("recording_id"))
+        for row in rows
+    ]
+    by_isrc = {
+        row["code"]: row["recording_id"]
+        for row in sql.query(
+            f"SELECT code, recording_id FROM {_ISRC} WHERE code = ANY(%s::text[])",  # noqa: S608
+            [_all_keys(claims)],
+        )
+    }
+    return _settle(_RECORDING, "recording_id", rows, claims, by_isrc, _by_provider_key(provider_id, claims))
+
+
+def link_tracks(rows: Sequence[SourceRow], releases: Mapping[str, int]) -> dict[int, Place]:
+    """Link each row to the track at its release, disc and position; none where the record is a recording by itself.
+
+    ``releases`` has the catalogue's release of each of the provider's release ids that the rows name. Returns where
+    each of the linked tracks stands.
+    """
+    placed = [(row, place) for row in rows if (place := _place(row.fields, releases))]
+    claims = [Claim(keys=frozenset({_place_key(place)})) for _, place in placed]
+    for row in rows:
+        row.links["track_id"] = None
+    _settle(_TRACK, "track_id", [row for row, _ in placed], claims, _tracks_at([place for _, place in placed]))
+    return {row.links["track_id"]: place for row, place in placed if row.links["track_id"]}
+
+
+def releases_of(provider_id: int, external_ids: Sequence[str]) -> dict[str, int]:
+    """Return the catalogue's release of each of the provider's release ids that is known."""
+    found = sql.query(
+        f"SELECT external_id, release_id FROM {TABLES['release']} "  # noqa: S608
+        "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
+        [provider_id, list(external_ids)],
+    )
+    return {row["external_id"]: row["release_id"] for row in found}
+
+
+def absorb(absorbed: Mapping[int, int]) -> list[int]:
+    """Point what refers to the absorbed recordings to those that were kept; return the tracks that it touched."""
+    touched = []
+    for old, kept in sorted(absorbed.items()):
+        parameters = [kept, old]
+        sql.execute(f"UPDATE {TABLES['track']} SET recording_id = %s WHERE recording_id = %s", parameters)  # noqa: S608
+        sql.execute(f"UPDATE {_ISRC} SET recording_id = %s WHERE recording_id = %s", parameters)  # noqa: S608
+        touched += sql.query(
+            f"UPDATE {_TRACK} SET recording_id = %s WHERE recording_id = %s RETURNING id",  # noqa: S608
+            parameters,
+        )
+    return [row["id"] for row in touched]
+
+
+def _settle(  # noqa: PLR0913 - the parts of one question
+    table: str,
+    column: str,
+    rows: Sequence[SourceRow],
+    claims: Sequence[Claim],
+    by_key: Mapping[str, int] | None = None,
+    by_provider_key: Mapping[str, int] | None = None,
+) -> dict[int, int]:
+    """Write the verdict into the rows' links, with ids for what is new; return what was absorbed."""
+    verdict = match(claims, by_key or {}, by_provider_key or {})
+    numbers = sorted({target for target in verdict.targets if target < 0}, reverse=True)
+    ids = dict(zip(numbers, sql.new_ids(table, len(numbers)), strict=True))
+    for row, target in zip(rows, verdict.targets, strict=True):
+        row.links[column] = ids.get(target, target)
+    return verdict.absorbed
+
+
+def _linked(
+    provider_id: int, kind: Kind, column: str, rows: Sequence[SourceRow], merged: Mapping[str, str]
+) -> dict[str, int]:
+    """Return what the rows are linked to, by id. A new id that another was merged into inherits the other's link."""
+    linked = {row.external_id: entity for row in rows if (entity := row.links[column])}
+    found = sql.query(
+        f"SELECT external_id, {column} AS entity_id FROM {TABLES[kind]} "  # noqa: S608
+        "WHERE provider_id = %s AND external_id = ANY(%s::text[]) ORDER BY external_id",
+        [provider_id, list(merged)],
+    ) if merged else []
+    wanted = {row.external_id for row in rows}
+    inherited = {merged[row["external_id"]]: row["entity_id"] for row in found if merged[row["external_id"]] in wanted}
+    return inherited | linked
+
+
+def _claim(
+    keys: frozenset[str],
+    linked: int | None,
+    keys_of: Mapping[int, frozenset[str]],
+    alone: set[int],
+    provider_key: str | None = None,
+) -> Claim:
+    if linked is None:
+        return Claim(keys=keys, provider_key=provider_key)
+    return Claim(keys, provider_key, linked, keys_of.get(linked, frozenset()), linked in alone)
+
+
+def _all_keys(claims: Sequence[Claim]) -> list[str]:
+    return sorted({key for claim in claims for key in claim.keys})
+
+
+def _alone(kind: Kind, column: str, entities: Sequence[int]) -> set[int]:
+    """Return those of the catalogue rows that exactly one live source row is linked to."""
+    if not entities:
+        return set()
+    found = sql.query(
+        f"SELECT {column} AS id FROM {TABLES[kind]} WHERE {column} = ANY(%s::bigint[]) AND state = ANY(%s) "  # noqa: S608
+        "GROUP BY 1 HAVING count(*) = 1",
+        [list(entities), list(LIVE)],
+    )
+    return {row["id"] for row in found}
+
+
+def _by_provider_key(provider_id: int, claims: Sequence[Claim]) -> dict[str, int]:
+    keys = sorted({claim.provider_key for claim in claims if claim.provider_key})
+    if not keys:
+        return {}
+    found = sql.query(
+        f"SELECT recording_key, min(recording_id) AS id FROM {TABLES['track']} "  # noqa: S608
+        "WHERE provider_id = %s AND recording_key = ANY(%s::text[]) AND state = ANY(%s) GROUP BY 1",
+        [provider_id, keys, list(LIVE)],
+    )
+    return {row["recording_key"]: row["id"] for row in found}
+
+
+def _tracks_at(places: Sequence[Place]) -> dict[str, int]:
+    if not places:
+        return {}
+    found = sql.query(
+        f"SELECT t.id, t.release_id, t.disc, t.position FROM {_TRACK} t "  # noqa: S608
+        "JOIN unnest(%s::bigint[], %s::int[], %s::int[]) AS p(release_id, disc, position) "
+        "USING (release_id, disc, position)",
+        [list(part) for part in zip(*places, strict=True)],
+    )
+    return {_place_key((row["release_id"], row["disc"], row["position"])): row["id"] for row in found}
+
+
+def _place(fields: Mapping[str, Any], releases: Mapping[str, int]) -> Place | None:
+    release, position = releases.get(fields.get("release_id") or ""), fields.get("position")
+    return (release, fields.get("disc") or 1, position) if release and position is not None else None
+
+
+def _place_key(place: Place) -> str:
+    return ":".join(map(str, place))
+
+
+def _gtins(fields: Mapping[str, Any]) -> frozenset[str]:
+    gtin = fields.get("gtin")
+    return frozenset({gtin} if gtin and is_gtin(gtin) else ())
+
+
+def _isrcs(fields: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(code for code in fields.get("isrcs") or () if is_isrc(code))

@@ -1,0 +1,229 @@
+"""A run from its first row to its last: open, finish, cancel, replay, approve."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from musicsync.models import Fetch, KnownPage, Provider, Run, Scope
+from musicsync.providers import base, registry
+from musicsync.records import MusicsyncError
+from musicsync.sync import fetches, removal, sql
+from musicsync.sync.work import client_for
+
+_FETCH, _PAGE = Fetch._meta.db_table, KnownPage._meta.db_table
+
+KEEP_FETCHES = timedelta(days=30)
+_PRUNE_CHUNK = 10_000
+
+
+class AlreadyRunning(MusicsyncError):
+    """The provider has a run under way; one at a time."""
+
+
+class SlotTaken(MusicsyncError):
+    """The schedule's slot has its run already."""
+
+
+def open_run(  # noqa: PLR0913 - what a run is
+    provider: Provider,
+    mode: str,
+    trigger: str,
+    *,
+    scope: Scope | None = None,
+    schedule: str | None = None,
+    slot: datetime | None = None,
+) -> Run:
+    """Write down a run and the first fetches that it owes, in one transaction. Nothing is sent.
+
+    ``scope`` limits the run to that one; otherwise it goes over all active scopes.
+
+    Raises:
+        AlreadyRunning: the provider has a run under way.
+        SlotTaken: this slot of the schedule has its run.
+        MusicsyncError: the provider follows nothing, or a setting is missing.
+    """
+    adapter = registry.get(provider.adapter)
+    client_for(provider, adapter)
+    scopes = [scope] if scope else list(provider.scopes.filter(active=True).order_by("pk"))
+    if not scopes:
+        raise MusicsyncError(
+            f"provider {provider} follows nothing: add a scope in the admin or with "
+            f"`manage.py provider follow {provider} KIND:KEY`"
+        )
+    try:
+        with transaction.atomic():
+            run = Run.objects.create(
+                provider=provider, mode=mode, trigger=trigger, scope=scope, schedule=schedule, slot=slot
+            )
+            for followed in scopes:
+                asked = base.Scope(kind=followed.kind, key=followed.key, watermark=followed.watermark)
+                fetches.owe(run.pk, provider.pk, mode, followed.pk, adapter.plan(asked, mode))
+    except IntegrityError as error:
+        raise _refusal(error, provider, schedule, slot) from error
+    return run
+
+
+def finish(run_id: int) -> Run | None:
+    """End the run if nothing is owed any more: removals, watermarks, totals, status.
+
+    Returns ``None`` where it goes on, or has ended before.
+    """
+    with transaction.atomic():
+        run = Run.objects.select_for_update(of=("self",), no_key=True).select_related("provider").get(pk=run_id)
+        if run.status != Run.Status.RUNNING or fetches.any_open(run_id):
+            return None
+        dead = Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).count()
+        totals = run_totals(run_id)
+        run.status = Run.Status.DONE
+        if dead:
+            run.status = Run.Status.ERRORS if totals.get("requests", 0) > dead else Run.Status.FAILED
+            run.error = _first_error(run, dead)
+        elif run.mode == Run.Mode.FULL:
+            totals |= _remove(run)
+        if not dead:
+            _keep_watermarks(run)
+        run.summary = totals | {"distinct_tracks": _distinct_tracks(run_id)}
+        run.finished_at = Now()
+        run.save()
+    run.refresh_from_db()
+    return run
+
+
+def approve(run: Run) -> dict[str, int]:
+    """Carry out the removals that a held run asked about; return what was removed.
+
+    Raises:
+        MusicsyncError: the run is not held, or a later run of the provider has read newer evidence.
+    """
+    if Run.objects.filter(provider=run.provider, pk__gt=run.pk).exclude(status=Run.Status.CANCELLED).exists():
+        raise MusicsyncError(f"run {run.pk} is not the latest of {run.provider}: start a full run and approve that one")
+    with transaction.atomic():
+        held = Run.objects.select_for_update().get(pk=run.pk)
+        if held.status != Run.Status.HELD:
+            raise MusicsyncError(f"run {run.pk} is {held.get_status_display()}: there is nothing to approve")
+        removed = removal.remove(held, removal.find(held))
+        held.status, held.error, held.summary = Run.Status.DONE, "", held.summary | removed
+        held.save()
+    return removed
+
+
+def cancel(run: Run) -> int:
+    """Cancel the run at once: no fetch of it is worked on any more. Returns how many were owed.
+
+    Raises:
+        MusicsyncError: it has ended already.
+    """
+    with transaction.atomic():
+        # First the run: a worker that holds a page of it commits or finds its lease gone, nothing between.
+        ended = Run.objects.filter(pk=run.pk, status=Run.Status.RUNNING).update(
+            status=Run.Status.CANCELLED, finished_at=Now()
+        )
+        if not ended:
+            run.refresh_from_db()
+            raise MusicsyncError(f"run {run.pk} has ended already: it is {run.get_status_display()}")
+        cancelled = Fetch.objects.filter(run=run, status__in=Fetch.OPEN).update(
+            status=Fetch.Status.CANCELLED, lease_token=None, finished_at=Now()
+        )
+        Run.objects.filter(pk=run.pk).update(summary=run_totals(run.pk))
+    return cancelled
+
+
+def replay(dead: QuerySet[Fetch]) -> dict[int, int]:
+    """Let dead fetches be tried again, and their runs go on. Returns how many of each run.
+
+    Raises:
+        AlreadyRunning: the provider of one of them has another run under way.
+    """
+    chosen = dead.filter(status=Fetch.Status.DEAD)
+    replayed: dict[int, int] = {}
+    with transaction.atomic():
+        for run in Run.objects.filter(pk__in=chosen.values("run_id")).select_related("provider").order_by("pk"):
+            try:
+                with transaction.atomic():
+                    Run.objects.filter(pk=run.pk).update(status=Run.Status.RUNNING, finished_at=None, error="")
+            except IntegrityError as error:
+                raise _refusal(error, run.provider, None, None) from error
+            replayed[run.pk] = Fetch.objects.filter(run=run, pk__in=chosen.filter(run=run).values("pk")).update(
+                status=Fetch.Status.PENDING, failures=0, not_before=None
+            )
+    return replayed
+
+
+def prune() -> int:
+    """Delete the fetches of runs that ended a month ago; the runs keep their totals. Returns how many."""
+    old = Fetch.objects.filter(run__finished_at__lt=timezone.now() - KEEP_FETCHES)
+    deleted = 0
+    # In portions, so that no transaction grows with what has piled up.
+    while chosen := list(old.values_list("pk", flat=True)[:_PRUNE_CHUNK]):
+        deleted += Fetch.objects.filter(pk__in=chosen).delete()[0]
+    return deleted
+
+
+def run_totals(run_id: int) -> dict[str, int]:
+    """Return the run's totals, added up from its fetches: "requests", "track.created", "rejected", ..."""
+    rows = sql.query(
+        f"SELECT c.key, sum(c.value::bigint)::bigint AS n FROM {_FETCH} f, jsonb_each_text(f.counts) c "  # noqa: S608
+        "WHERE f.run_id = %s GROUP BY 1",
+        [run_id],
+    )
+    requests = Fetch.objects.filter(run_id=run_id, status__in=(Fetch.Status.APPLIED, Fetch.Status.DEAD)).count()
+    return {row["key"]: row["n"] for row in rows} | {"requests": requests}
+
+
+def _remove(run: Run) -> dict[str, int]:
+    """Carry out the removals of a full run, or hold the run where they are too many to be believed."""
+    unmentioned = removal.find(run)
+    if unmentioned.share <= run.provider.removal_limit:
+        return removal.remove(run, unmentioned)
+    run.status = Run.Status.HELD
+    run.error = (
+        f"{len(unmentioned.ids['track']):,} of {unmentioned.tracks_in_all:,} tracks ({unmentioned.share:.0%}) would be "
+        f"removed, more than the provider's removal limit of {run.provider.removal_limit:.0%}: look, then "
+        f"`manage.py run approve {run.pk}`"
+    )
+    return {}
+
+
+def _keep_watermarks(run: Run) -> None:
+    """Keep where the next incremental run goes on: the mark of each scope's first page, which all later ones pass."""
+    rows = sql.query(
+        f"SELECT DISTINCT ON (f.scope_id) f.scope_id, k.watermark FROM {_FETCH} f "  # noqa: S608
+        f"JOIN {_PAGE} k ON k.provider_id = %s AND k.key = f.key "
+        "WHERE f.run_id = %s AND k.watermark IS NOT NULL ORDER BY f.scope_id, f.id",
+        [run.provider_id, run.pk],
+    )
+    for row in rows:
+        Scope.objects.filter(pk=row["scope_id"]).exclude(watermark=row["watermark"]).update(watermark=row["watermark"])
+
+
+def _distinct_tracks(run_id: int) -> int:
+    """Return how many different tracks the run's pages mention; one track may stand on several pages."""
+    found: int = sql.query(
+        f"SELECT count(DISTINCT t.id) AS n FROM {_FETCH} f JOIN musicsync_run r ON r.id = f.run_id "  # noqa: S608
+        f"JOIN {_PAGE} k ON k.provider_id = r.provider_id AND k.key = f.key CROSS JOIN unnest(k.tracks) AS t(id) "
+        "WHERE f.run_id = %s AND f.status = 'applied'",
+        [run_id],
+    )[0]["n"]
+    return found
+
+
+def _first_error(run: Run, dead: int) -> str:
+    first = Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).order_by("pk").first()
+    lines = first.error.strip().splitlines() if first else []
+    return f"{dead} fetches are dead, the first with: {lines[-1] if lines else ''}"
+
+
+def _refusal(error: IntegrityError, provider: Provider, schedule: str | None, slot: Any) -> Exception:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    constraint = getattr(diagnosis, "constraint_name", None)
+    if constraint == "run_one_active_per_provider":
+        active = Run.objects.filter(provider=provider, status=Run.Status.RUNNING).first()
+        number = f"run {active.pk}" if active else "a run"
+        return AlreadyRunning(f"provider {provider} has {number} under way: wait for it, or cancel it")
+    if constraint == "run_one_per_slot":
+        return SlotTaken(f"schedule {schedule} has its run for {slot} already")
+    return error

@@ -1,0 +1,207 @@
+"""What a provider said before and what it says now: which records are new, changed, or as they were."""
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from musicsync.identifiers import is_gtin, is_isrc
+from musicsync.models import SourceArtist, SourceRelease, SourceTrack
+from musicsync.records import Kind, Record, TrackRecord
+from musicsync.sync import sql
+
+TABLES: dict[Kind, str] = {
+    "artist": SourceArtist._meta.db_table,
+    "release": SourceRelease._meta.db_table,
+    "track": SourceTrack._meta.db_table,
+}
+LINKS: dict[Kind, tuple[str, ...]] = {
+    "artist": ("artist_id",),
+    "release": ("release_id",),
+    "track": ("recording_id", "track_id"),
+}
+LIVE = ("present", "missing")
+
+_COLUMNS = {
+    "id": "bigint",
+    "fields": "jsonb",
+    "fingerprint": "bytea",
+    "flags": "text[]",
+    "changed_run_id": "bigint",
+}
+_TRACK_COLUMNS = {"release_key": "text", "recording_key": "text"}
+_NEW_COLUMNS = {"provider_id": "bigint", "external_id": "text"}
+
+
+class SourceRow(Struct):
+    """One source row to be written: what the provider says now, and what it said before.
+
+    ``before`` is ``None`` for a row that is new. ``links`` are the catalogue rows that it speaks of, by column;
+    ``linking`` fills them in.
+    """
+
+    id: int
+    external_id: str
+    fields: dict[str, Any]
+    fingerprint: bytes
+    before: dict[str, Any] | None
+    links: dict[str, int | None]
+
+
+class Delta(Struct):
+    """A page's records of one kind, against what was known: rows to write, and ids of those that stay."""
+
+    new: list[SourceRow]
+    changed: list[SourceRow]
+    unchanged: list[int]
+
+    @property
+    def rows(self) -> list[SourceRow]:
+        """Return all that is to be written."""
+        return self.new + self.changed
+
+    @property
+    def seen(self) -> list[int]:
+        """Return the ids of all rows that the page mentions, sorted."""
+        return sorted([row.id for row in self.rows] + self.unchanged)
+
+
+def compare(provider_id: int, kind: Kind, records: list[Record]) -> Delta:
+    """Return what the records change.
+
+    A fingerprint settles most of them with one query. Where it differs, the fields decide: another form of answer
+    (an artist's stub in a credit) may carry less of a record without contradicting it.
+    """
+    said = _one_each(records)
+    known = {
+        row["external_id"]: row
+        for row in sql.query(
+            f"SELECT external_id, id, fingerprint, state, {', '.join(LINKS[kind])} FROM {TABLES[kind]} "  # noqa: S608
+            "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
+            [provider_id, list(said)],
+        )
+    }
+    fingerprints = {external_id: fingerprint(record) for external_id, record in said.items()}
+    same = {
+        external_id
+        for external_id, row in known.items()
+        if bytes(row["fingerprint"]) == fingerprints[external_id] and row["state"] == "present"
+    }
+    before = _fields_of(kind, [row["id"] for external_id, row in known.items() if external_id not in same])
+    new_ids = iter(sql.new_ids(TABLES[kind], len(said) - len(known)))
+    delta = Delta(new=[], changed=[], unchanged=[known[external_id]["id"] for external_id in same])
+    for external_id, record in said.items():
+        if external_id in same:
+            continue
+        row, fields = known.get(external_id), fields_of(record)
+        if row is None:
+            links: dict[str, int | None] = dict.fromkeys(LINKS[kind])
+            delta.new.append(SourceRow(next(new_ids), external_id, fields, fingerprints[external_id], None, links))
+            continue
+        was = before[row["id"]]
+        merged = was | fields
+        if merged == was and row["state"] == "present":
+            delta.unchanged.append(row["id"])
+            continue
+        links = {column: row[column] for column in LINKS[kind]}
+        delta.changed.append(SourceRow(row["id"], external_id, merged, fingerprints[external_id], was, links))
+    return delta
+
+
+def write(provider_id: int, run_id: int, kind: Kind, delta: Delta) -> None:
+    """Write the new and the changed rows of one kind, their links filled in.
+
+    Raises:
+        IntegrityError: another transaction has just written one of the new rows; apply the page once more.
+    """
+    columns = _COLUMNS | dict.fromkeys(LINKS[kind], "bigint") | (_TRACK_COLUMNS if kind == "track" else {})
+    rows = {row.external_id: _as_columns(row, kind, run_id) for row in delta.rows}
+    new = [
+        rows[row.external_id] | {"provider_id": provider_id, "external_id": row.external_id} for row in delta.new
+    ]
+    sql.insert(TABLES[kind], columns | _NEW_COLUMNS, new)
+    changed = sorted((rows[row.external_id] for row in delta.changed), key=lambda row: row["id"])
+    sql.update(TABLES[kind], columns, changed, ", state = 'present', merged_into = NULL, changed_at = now()")
+
+
+def fields_of(record: Record) -> dict[str, Any]:
+    """Return what the record says, as JSON values; a field that is unset is not there."""
+    fields: dict[str, Any] = msgspec.to_builtins(record)
+    del fields["external_id"]
+    return fields
+
+
+def fingerprint(record: Record) -> bytes:
+    """Return 16 bytes that differ whenever two records do."""
+    return blake2b(msgspec.json.encode(record), digest_size=16).digest()
+
+
+def stored_tracks_of(provider_id: int, release_keys: list[str]) -> list[SourceRow]:
+    """Return the live tracks that stand on these releases of the provider, as they are."""
+    found = sql.query(
+        f"SELECT id, external_id, fields, fingerprint, recording_id, track_id FROM {TABLES['track']} "  # noqa: S608
+        "WHERE provider_id = %s AND release_key = ANY(%s::text[]) AND state = ANY(%s) ORDER BY id",
+        [provider_id, release_keys, list(LIVE)],
+    )
+    return [
+        SourceRow(
+            id=row["id"],
+            external_id=row["external_id"],
+            fields=row["fields"],
+            fingerprint=bytes(row["fingerprint"]),
+            before=row["fields"],
+            links={"recording_id": row["recording_id"], "track_id": row["track_id"]},
+        )
+        for row in found
+    ]
+
+
+def _one_each(records: list[Record]) -> dict[str, Record]:
+    """Return one record an id, sorted by id so that transactions that share rows take them in the same order.
+
+    Where a page says more than one thing of an id (an artist in full and in a credit), later fields complete earlier.
+    """
+    found: dict[str, Record] = {}
+    for record in records:
+        earlier = found.get(record.external_id)
+        if earlier is not None and earlier != record:
+            record = msgspec.structs.replace(earlier, **_set_fields(record))
+        found[record.external_id] = record
+    return dict(sorted(found.items()))
+
+
+def _set_fields(record: Record) -> dict[str, Any]:
+    values = {name: getattr(record, name) for name in record.__struct_fields__}
+    return {name: value for name, value in values.items() if value is not msgspec.UNSET}
+
+
+def _fields_of(kind: Kind, ids: list[int]) -> dict[int, dict[str, Any]]:
+    if not ids:
+        return {}
+    found = sql.query(f"SELECT id, fields FROM {TABLES[kind]} WHERE id = ANY(%s::bigint[])", [ids])  # noqa: S608
+    return {row["id"]: row["fields"] for row in found}
+
+
+def _as_columns(row: SourceRow, kind: Kind, run_id: int) -> sql.Row:
+    columns: sql.Row = {
+        "id": row.id,
+        "fields": row.fields,
+        "fingerprint": f"\\x{row.fingerprint.hex()}",
+        "flags": _flags(row.fields),
+        "changed_run_id": run_id,
+        **row.links,
+    }
+    if kind == TrackRecord.kind:
+        columns["release_key"] = row.fields.get("release_id")
+        columns["recording_key"] = row.fields.get("recording_id")
+    return columns
+
+
+def _flags(fields: dict[str, Any]) -> list[str]:
+    flags = []
+    if not all(is_isrc(code) for code in fields.get("isrcs", ())):
+        flags.append("invalid_isrc")
+    if fields.get("gtin") and not is_gtin(fields["gtin"]):
+        flags.append("invalid_gtin")
+    return flags

@@ -1,0 +1,88 @@
+"""Set-based reading and writing: one statement a set, with the rows as one jsonb parameter.
+
+A batch as ``jsonb_to_recordset`` takes one parameter whatever its size, keeps the order of the rows (so that two
+transactions insert in the same order), and measured 62,000 to 75,000 rows/s against 8,000 for ``bulk_create``
+(docs/architecture.md).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from django.db import connection
+
+Row = dict[str, Any]
+
+_JSONB_OID = 3802
+
+
+def query(statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+    """Run one statement and return its rows as dictionaries, jsonb decoded; none where it returns no rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        if cursor.description is None:
+            return []
+        names = [column.name for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        for column in cursor.description:
+            if column.type_code == _JSONB_OID:  # Django leaves jsonb to its model fields: a raw cursor gives text
+                for row in rows:
+                    row[column.name] = None if row[column.name] is None else msgspec.json.decode(row[column.name])
+    return rows
+
+
+def execute(statement: str, parameters: Sequence[Any] = ()) -> int:
+    """Run one statement and return how many rows it touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.rowcount
+
+
+def insert(table: str, columns: Mapping[str, str], rows: Sequence[Row], suffix: str = "") -> list[Row]:
+    """Insert the rows in their order and return what ``suffix`` (ON CONFLICT ..., RETURNING ...) asks for.
+
+    ``columns`` gives each column's PostgreSQL type. No rows, no statement.
+    """
+    if not rows:
+        return []
+    names = ", ".join(columns)
+    return query(
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM {_recordset(columns)} {suffix}",  # noqa: S608
+        [_encode(rows)],
+    )
+
+
+def update(table: str, columns: Mapping[str, str], rows: Sequence[Row], also: str = "") -> int:
+    """Update the rows by their "id" and return how many were; ``also`` is set besides (", changed_at = now()")."""
+    if not rows:
+        return 0
+    assignments = ", ".join(f"{name} = r.{name}" for name in columns if name != "id")
+    return execute(
+        f"UPDATE {table} t SET {assignments}{also} FROM {_recordset(columns)} WHERE t.id = r.id",  # noqa: S608
+        [_encode(rows)],
+    )
+
+
+def new_ids(table: str, count: int) -> list[int]:
+    """Return ids from the table's sequence, for rows that others must refer to before they are written."""
+    if not count:
+        return []
+    found = query("SELECT nextval(pg_get_serial_sequence(%s, 'id')) AS id FROM generate_series(1, %s)", [table, count])
+    return [row["id"] for row in found]
+
+
+def grouped(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
+    """Return the rows under each value of one column, in their order."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return groups
+
+
+def _recordset(columns: Mapping[str, str]) -> str:
+    types = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
+    return f"jsonb_to_recordset(%s::jsonb) AS r({types})"
+
+
+def _encode(rows: Sequence[Row]) -> str:
+    return msgspec.json.encode(rows).decode()

@@ -1,0 +1,117 @@
+"""The Celery tasks. Each is thin: it calls one function of ``sync`` and sends what should happen next.
+
+A message only says "look at row N". Whatever happens to it, the row is there, and ``sweep`` sends another.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Task, shared_task
+from celery.utils.log import get_task_logger
+
+from musicsync import alerts, schedule
+from musicsync.models import Provider, Run
+from musicsync.sync import fetches, runs
+from musicsync.sync.work import work
+
+LONGEST_COUNTDOWN_SECONDS = 60
+"""A message that waits longer than this may be delivered twice by Redis; the row waits instead."""
+_BUSY_RETRY_SECONDS = 60
+_MOST_BUSY_RETRIES = 120
+
+log = get_task_logger(__name__)
+
+
+@shared_task(bind=True, max_retries=None)
+def work_fetch(self: Task[Any, Any], fetch_id: int) -> None:
+    """Work on one fetch, then send the fetches that may go next."""
+    step = work(fetch_id)
+    send_fetches(step.send)
+    if step.postponed and step.postponed.seconds <= LONGEST_COUNTDOWN_SECONDS:
+        work_fetch.apply_async((step.postponed.fetch_id,), countdown=step.postponed.seconds)
+    if step.run_ended:
+        finish_run.delay(step.run_id)
+    if step.failed:
+        # Celery's own retry, so that Flower and the task_retry signal show it.
+        raise self.retry(exc=RuntimeError(step.error), countdown=step.failed.seconds)
+
+
+@shared_task(bind=True, max_retries=_MOST_BUSY_RETRIES)
+def start_run(self: Task[Any, Any], provider: str, mode: str) -> int | None:
+    """Start a run because a schedule says so; return its number, or ``None`` where there is none to start.
+
+    A full run waits, a minute at a time, for the run that is under way; an incremental one leaves it to its next slot.
+    """
+    name = getattr(self.request, "periodic_task_name", None)
+    row = Provider.objects.select_related("budget").get(slug=provider)
+    if not row.enabled:
+        return None
+    slot = schedule.slot_of(name, datetime.now(UTC)) if name else None
+    try:
+        run = runs.open_run(row, mode, Run.Trigger.SCHEDULE, schedule=name, slot=slot)
+    except runs.SlotTaken as error:
+        log.info(str(error))
+        return None
+    except runs.AlreadyRunning as error:
+        if mode == Run.Mode.FULL:
+            raise self.retry(exc=error, countdown=_BUSY_RETRY_SECONDS) from error
+        log.info("skipped: %s", error)
+        return None
+    begin(run)
+    return run.pk
+
+
+@shared_task(soft_time_limit=1800, time_limit=1860)
+def finish_run(run_id: int) -> None:
+    """End a run that owes nothing any more. Removals at a million tracks take longer than a page."""
+    run = runs.finish(run_id)
+    if run is None:
+        return
+    log.info("run %s of %s: %s", run.pk, run.provider, run.get_status_display(), extra={"run": run.pk})
+    if run.status != Run.Status.DONE:
+        alert(f"run-{run.status}:{run.provider}", f"Run {run.pk} of {run.provider}: {run.get_status_display()}", run.error)
+
+
+@shared_task
+def sweep() -> None:
+    """Send what was lost on the way: due fetches, lost leases and messages, runs whose last message never came."""
+    again = fetches.repair()
+    if again:
+        log.info("sent %d fetches again", len(again), extra={"fetches": again})
+    send_fetches(again)
+    for run in Run.objects.filter(status=Run.Status.RUNNING).select_related("provider__budget"):
+        begin(run)
+
+
+@shared_task
+def prune() -> None:
+    """Delete what is only of use for a while: the fetches of old runs, and old failures."""
+    runs.prune()
+    alerts.prune()
+
+
+@shared_task(autoretry_for=(OSError,), retry_backoff=True, max_retries=5)
+def send_alert(alert_id: int) -> None:
+    """Send an alert to people by every way that is set up."""
+    alerts.send(alert_id)
+
+
+def begin(run: Run) -> None:
+    """Send the fetches that a run may have in flight, or end it where it owes nothing."""
+    send_fetches(fetches.fill_window(run.pk, run.provider.window))
+    if not fetches.any_open(run.pk):
+        finish_run.delay(run.pk)
+
+
+def send_fetches(fetch_ids: Iterable[int]) -> None:
+    """Send a message about each of the fetches."""
+    for fetch_id in fetch_ids:
+        work_fetch.delay(fetch_id)
+
+
+def alert(key: str, subject: str, body: str = "") -> None:
+    """Tell people, once an hour at most for the same ``key``."""
+    alert_id = alerts.note(key, subject, body)
+    if alert_id is not None:
+        send_alert.delay(alert_id)
