@@ -41,7 +41,9 @@ def send(alert_id: int) -> None:
         OSError: one of them did not take it (``requests`` and ``smtplib`` errors are of this type).
     """
     alert = Alert.objects.get(pk=alert_id)
-    times = f"Seen {alert.occurrences} times since {alert.first_at:%Y-%m-%d %H:%M} UTC." if alert.occurrences > 1 else ""
+    times = (
+        f"Seen {alert.occurrences} times since {alert.first_at:%Y-%m-%d %H:%M} UTC." if alert.occurrences > 1 else ""
+    )
     body = "\n\n".join(part for part in (alert.body, times) if part)
     if settings.MUSICSYNC_ALERT_WEBHOOK:
         answer = requests.post(

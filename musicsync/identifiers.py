@@ -8,6 +8,7 @@ Precision = Literal["year", "month", "day"]
 
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s\-.]+")
+_GTIN_LENGTH = 14
 _GTIN_DIGITS = re.compile(r"[0-9]{8}|[0-9]{10,14}", re.ASCII)
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(?![0-9])", re.ASCII)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -55,7 +56,7 @@ def normalise_gtin(text: str) -> str:
 
 def is_gtin(text: str) -> bool:
     """Tell whether the text is a GTIN in canonical form: 14 digits, the last of them the right check digit."""
-    if len(text) != 14 or not text.isascii() or not text.isdigit() or int(text) == 0:
+    if len(text) != _GTIN_LENGTH or not text.isascii() or not text.isdigit() or int(text) == 0:
         return False
     weighted = sum(int(digit) * (3 if index % 2 == 0 else 1) for index, digit in enumerate(text[:13]))
     return (10 - weighted % 10) % 10 == int(text[13])
@@ -75,7 +76,7 @@ def normalise_date(text: str) -> str | None:
     year, month, day = (int(part or 0) for part in match.groups())
     if not year:
         return None
-    if not 1 <= month <= 12:
+    if month not in range(1, 13):
         return f"{year:04}"
     try:
         return date(year, month, day).isoformat()

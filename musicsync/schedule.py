@@ -17,7 +17,7 @@ _STAGGER_MINUTES = 13
 
 
 @receiver(post_save, sender=Provider)
-def seed(sender: type[Provider], instance: Provider, created: bool, **_: Any) -> None:
+def seed(*, instance: Provider, created: bool, **_: Any) -> None:
     """Give a new provider its schedules: incremental every 3 hours, full every night, each at a minute of its own.
 
     Only at creation, so that an operator's edit or deletion stays.
@@ -46,7 +46,7 @@ def slot_of(name: str, now: datetime) -> datetime | None:
     if isinstance(due, crontab):
         return _last_due(due, now)
     if isinstance(due, schedule):
-        period = due.run_every.total_seconds()
+        period = due.run_every.total_seconds()  # type: ignore[attr-defined] # missing in celery-types
         return datetime.fromtimestamp(now.timestamp() // period * period, tz=now.tzinfo)
     return None
 

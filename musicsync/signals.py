@@ -8,7 +8,6 @@ from billiard.exceptions import WorkerLostError
 from celery import signals
 from django.db import Error, close_old_connections
 
-from musicsync import alerts
 from musicsync.models import Failure, Fetch, Run
 
 log = logging.getLogger(__name__)
@@ -24,7 +23,7 @@ _ALERT_TASK = "musicsync.tasks.send_alert"
 
 
 @signals.task_failure.connect(weak=False)
-def on_failure(  # noqa: PLR0913 - Celery gives it so
+def on_failure(
     sender: Any = None,
     task_id: str = "",
     exception: BaseException | None = None,
@@ -61,7 +60,7 @@ def on_retry(sender: Any = None, request: Any = None, reason: Any = None, einfo:
 
 
 @signals.task_revoked.connect(weak=False)
-def on_revoked(  # noqa: PLR0913 - Celery gives it so
+def on_revoked(
     sender: Any = None,
     request: Any = None,
     terminated: bool = False,
@@ -82,12 +81,12 @@ def on_revoked(  # noqa: PLR0913 - Celery gives it so
 
 
 @signals.task_unknown.connect(weak=False)
-def on_unknown(sender: Any = None, name: str = "", id: str = "", message: Any = None, exc: Any = None, **_: Any) -> None:
+def on_unknown(sender: Any = None, name: str = "", message: Any = None, exc: Any = None, **rest: Any) -> None:
     """Record a message about a task that this release does not have."""
     record(
         Failure.Kind.UNKNOWN,
         task=name,
-        task_id=id,
+        task_id=str(rest.get("id", "")),
         arguments=getattr(message, "payload", None),
         error=str(exc),
         worker=str(getattr(sender, "hostname", "")),
@@ -108,7 +107,7 @@ def on_rejected(sender: Any = None, message: Any = None, exc: Any = None, **_: A
     )
 
 
-def record(  # noqa: PLR0913 - the parts of one row
+def record(
     kind: str,
     *,
     task: str,
@@ -137,8 +136,8 @@ def record(  # noqa: PLR0913 - the parts of one row
         )
         if kind in _ALERTING and task != _ALERT_TASK:
             _alert(kind, task, error, run_id)
-    except (Error, OSError) as failed:
-        log.exception("could not record it: %s", failed)
+    except (Error, OSError):
+        log.exception("the failure of task %s could not be recorded", task)
 
 
 def _alert(kind: str, task: str, error: str, run_id: int | None) -> None:

@@ -12,6 +12,7 @@ from celery.utils.log import get_task_logger
 
 from musicsync import alerts, schedule
 from musicsync.models import Provider, Run
+from musicsync.records import Mode
 from musicsync.sync import fetches, runs
 from musicsync.sync.work import work
 
@@ -38,7 +39,7 @@ def work_fetch(self: Task[Any, Any], fetch_id: int) -> None:
 
 
 @shared_task(bind=True, max_retries=_MOST_BUSY_RETRIES)
-def start_run(self: Task[Any, Any], provider: str, mode: str) -> int | None:
+def start_run(self: Task[Any, Any], provider: str, mode: Mode) -> int | None:
     """Start a run because a schedule says so; return its number, or ``None`` where there is none to start.
 
     A full run waits, a minute at a time, for the run that is under way; an incremental one leaves it to its next slot.
@@ -54,7 +55,7 @@ def start_run(self: Task[Any, Any], provider: str, mode: str) -> int | None:
         log.info(str(error))
         return None
     except runs.AlreadyRunning as error:
-        if mode == Run.Mode.FULL:
+        if mode == "full":
             raise self.retry(exc=error, countdown=_BUSY_RETRY_SECONDS) from error
         log.info("skipped: %s", error)
         return None
@@ -70,7 +71,9 @@ def finish_run(run_id: int) -> None:
         return
     log.info("run %s of %s: %s", run.pk, run.provider, run.get_status_display(), extra={"run": run.pk})
     if run.status != Run.Status.DONE:
-        alert(f"run-{run.status}:{run.provider}", f"Run {run.pk} of {run.provider}: {run.get_status_display()}", run.error)
+        alert(
+            f"run-{run.status}:{run.provider}", f"Run {run.pk} of {run.provider}: {run.get_status_display()}", run.error
+        )
 
 
 @shared_task

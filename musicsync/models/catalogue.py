@@ -10,7 +10,6 @@ from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Length, Lower, Now
 
-
 models.CharField.register_lookup(Length)
 
 
@@ -158,5 +157,3 @@ class RecordingCredit(CreditLine):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["recording", "position"], name="recording_credit_unique")]
-
-

@@ -32,9 +32,16 @@ class Run(models.Model):
     mode = models.CharField(max_length=11, choices=Mode)
     trigger = models.CharField(max_length=8, choices=Trigger)
     scope = models.ForeignKey(
-        Scope, null=True, blank=True, on_delete=models.SET_NULL, related_name="runs", help_text="Empty: all active scopes."
+        Scope,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="runs",
+        help_text="Empty: all active scopes.",
     )
-    schedule = models.CharField(max_length=200, null=True, blank=True, help_text="Name of the schedule that started it.")
+    schedule = models.CharField(
+        max_length=200, null=True, blank=True, help_text="Name of the schedule that started it."
+    )
     slot = models.DateTimeField(null=True, blank=True, help_text="The time the schedule meant.")
     status = models.CharField(max_length=9, choices=Status, db_default=Status.RUNNING)
     error = models.TextField(blank=True, default="")

@@ -47,9 +47,7 @@ class Provider(models.Model):
     """A configured source: adapter, address, budget and trust."""
 
     slug = models.SlugField(unique=True, help_text="Its name on the command line and in provenance.")
-    adapter = models.CharField(
-        max_length=40, choices=registry.choices, help_text="The dialect it speaks."
-    )
+    adapter = models.CharField(max_length=40, choices=registry.choices, help_text="The dialect it speaks.")
     base_url = models.CharField(max_length=300, validators=[URLValidator(schemes=["http", "https"])])
     enabled = models.BooleanField(default=True, help_text="Whether schedules start runs.")
     trust = models.PositiveSmallIntegerField(
@@ -93,7 +91,9 @@ class Scope(models.Model):
         max_length=200, blank=True, help_text="The provider's id; a UPC/EAN for a release, an ISRC for a recording."
     )
     active = models.BooleanField(default=True, help_text="Followed by every run; otherwise only when asked for.")
-    watermark = models.TextField(null=True, blank=True, editable=False, help_text="Where the next incremental run goes on.")
+    watermark = models.TextField(
+        null=True, blank=True, editable=False, help_text="Where the next incremental run goes on."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -122,7 +122,10 @@ class KnownPage(models.Model):
     follow_ups = models.JSONField(default=list)
     watermark = models.TextField(null=True)
     missing_since_run = models.ForeignKey(
-        "musicsync.Run", null=True, on_delete=models.SET_NULL, related_name="+",
+        "musicsync.Run",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
         help_text="The run that was first told that this page does not exist any more.",
     )
 
@@ -198,7 +201,9 @@ class SourceTrack(Source):
         constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_track_unique")]
         indexes = [
             models.Index(
-                fields=["provider", "release_key"], name="source_track_release", condition=models.Q(release_key__isnull=False)
+                fields=["provider", "release_key"],
+                name="source_track_release",
+                condition=models.Q(release_key__isnull=False),
             ),
             models.Index(
                 fields=["provider", "recording_key"],

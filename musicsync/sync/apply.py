@@ -20,7 +20,7 @@ from musicsync.sync import catalogue, fetches, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
 from musicsync.sync.fetches import Lease
 from musicsync.sync.merging import Entity
-from musicsync.sync.sources import LINKS, TABLES, Delta, SourceRow
+from musicsync.sync.sources import LINKS, SEEN, TABLES, Delta, SourceRow
 
 _MOST_TRIES = 8
 _ENTITY_OF_LINK: dict[str, Entity] = {
@@ -29,7 +29,6 @@ _ENTITY_OF_LINK: dict[str, Entity] = {
     "recording_id": "recording",
     "track_id": "track",
 }
-_SEEN: dict[Kind, str] = {"artist": "artists", "release": "releases", "track": "tracks"}
 
 P = ParamSpec("P")
 
@@ -91,7 +90,7 @@ def not_modified(lease: Lease, known: KnownPage) -> None:
     _found_again(known)
     follow_ups = [msgspec.convert(item, Request) for item in known.follow_ups]
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
-    seen = {f"{kind}.unchanged": len(getattr(known, _SEEN[kind])) for kind in KINDS}
+    seen = {f"{kind}.unchanged": len(getattr(known, SEEN[kind])) for kind in KINDS}
     fetches.close(lease, "not_modified", seen | {"rejected": known.rejected})
 
 
@@ -159,9 +158,7 @@ def _tracks_to_relink(lease: Lease, moved: Sequence[str], delta: Delta, touched:
     return rows
 
 
-def _link_tracks(
-    lease: Lease, delta: Delta, relinked: Sequence[SourceRow], touched: Touched
-) -> list[RejectedItem]:
+def _link_tracks(lease: Lease, delta: Delta, relinked: Sequence[SourceRow], touched: Touched) -> list[RejectedItem]:
     """Link tracks to recordings and places; take those out of the delta whose release is not known."""
     rows = [*delta.rows, *relinked]
     named = sorted({row.fields["release_id"] for row in rows if row.fields.get("release_id")})
@@ -170,15 +167,15 @@ def _link_tracks(
     delta.new = [row for row in delta.new if row.id not in unknown]
     delta.changed = [row for row in delta.changed if row.id not in unknown]
     rows = [row for row in rows if row.id not in unknown]
-    absorbed = linking.link_recordings(lease.provider_id, rows)
     touched.places |= linking.link_tracks(rows, releases)
+    absorbed = linking.link_recordings(lease.provider_id, rows)
     touched.track.update(linking.absorb(absorbed))
     touched.recording.update(absorbed.keys(), absorbed.values())
     touched.merged["recording"] = absorbed
     return [
         RejectedItem(
             path=f"track {row.external_id}",
-            reason=f"its release {row.fields['release_id']} is not known: the release's own page was not read or rejected",
+            reason=f"its release {row.fields['release_id']} is not known: that was rejected, or not read",
             excerpt=row.fields["title"],
         )
         for row in unknown.values()
@@ -213,7 +210,7 @@ def _merge(lease: Lease, kind: Kind, merged: Mapping[str, str], touched: Touched
     return len(found)
 
 
-def _keep_page(  # noqa: PLR0913 - the parts of one row
+def _keep_page(
     lease: Lease,
     page: Page,
     etag: str | None,
@@ -230,7 +227,7 @@ def _keep_page(  # noqa: PLR0913 - the parts of one row
         "follow_ups": msgspec.to_builtins(page.follow_ups),
         "watermark": page.watermark,
         "missing_since_run_id": None,
-        **{_SEEN[kind]: ids for kind, ids in seen.items()},
+        **{SEEN[kind]: ids for kind, ids in seen.items()},
     }
     wanted["follow_ups"] = list(wanted["follow_ups"])
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
@@ -282,5 +279,5 @@ def _found_again(known: KnownPage) -> None:
     for kind, table in TABLES.items():
         sql.execute(
             f"UPDATE {table} SET state = 'present' WHERE id = ANY(%s::bigint[]) AND state = 'missing'",  # noqa: S608
-            [getattr(known, _SEEN[kind])],
+            [getattr(known, SEEN[kind])],
         )

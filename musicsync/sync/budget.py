@@ -4,12 +4,17 @@ from musicsync.models import Budget
 from musicsync.sync import sql
 
 DEFAULT_COOLDOWN_SECONDS = 30.0
+SHORTEST_COOLDOWN_SECONDS = 1.0
+"""A provider that refuses and says "again in 0 s" is not asked again at once by everybody."""
 LONGEST_COOLDOWN_SECONDS = 7 * 24 * 3600.0
 
 
 def cool_down(budget_id: int, seconds: float | None) -> None:
     """Let nobody ask for this many seconds, or 30 where the provider did not say; never shorten a longer pause."""
-    pause = min(DEFAULT_COOLDOWN_SECONDS if seconds is None else max(seconds, 0.0), LONGEST_COOLDOWN_SECONDS)
+    pause = min(
+        DEFAULT_COOLDOWN_SECONDS if seconds is None else max(seconds, SHORTEST_COOLDOWN_SECONDS),
+        LONGEST_COOLDOWN_SECONDS,
+    )
     sql.execute(
         f"UPDATE {Budget._meta.db_table} SET cooldown_until = "  # noqa: S608
         "greatest(cooldown_until, clock_timestamp() + make_interval(secs => %s)) WHERE id = %s",

@@ -178,11 +178,11 @@ def _stored(entity: Entity, ids: list[int]) -> dict[int, _Version]:
         [ids],
     )
     known = [row["id"] for row in rows]
-    credits, isrcs = _stored_credits(entity, known), _stored_isrcs(entity, known)
+    lines, isrcs = _stored_credits(entity, known), _stored_isrcs(entity, known)
     versions = {}
     for row in rows:
         id_, provenance = row.pop("id"), row.pop("provenance")
-        versions[id_] = _Version(row | _parts(entity, credits.get(id_, []), isrcs.get(id_, [])), provenance)
+        versions[id_] = _Version(row | _parts(entity, lines.get(id_, []), isrcs.get(id_, [])), provenance)
     return versions
 
 
@@ -214,7 +214,8 @@ def _write(entity: Entity, versions: Mapping[int, _Version], stored: Mapping[int
     shape = _SHAPES[entity]
     columns = {"id": "bigint", "state": "text", "provenance": "jsonb", **shape.columns}
     rows = [
-        {"id": id_, "provenance": version.provenance} | {name: version.values[name] for name in ("state", *shape.columns)}
+        {"id": id_, "provenance": version.provenance}
+        | {name: version.values[name] for name in ("state", *shape.columns)}
         for id_, version in versions.items()
     ]
     sql.insert(shape.table, columns, [row for row in rows if row["id"] not in stored])
@@ -225,12 +226,12 @@ def _write(entity: Entity, versions: Mapping[int, _Version], stored: Mapping[int
         _write_isrcs({id_: version.values["isrcs"] for id_, version in versions.items()}, stored)
 
 
-def _parts(entity: Entity, credits: list[sql.Row], isrcs: list[str]) -> dict[str, Any]:
+def _parts(entity: Entity, lines: list[sql.Row], isrcs: list[str]) -> dict[str, Any]:
     """Return what an entity has besides its own columns."""
     parts: dict[str, Any] = {}
     if _SHAPES[entity].credits:
-        parts["credits"] = credits
-        parts["artist_credit"] = "".join(line["name"] + line["join_phrase"] for line in credits)
+        parts["credits"] = lines
+        parts["artist_credit"] = "".join(line["name"] + line["join_phrase"] for line in lines)
     if entity == "recording":
         parts["isrcs"] = isrcs
     return parts
@@ -261,13 +262,17 @@ def _artists_of(found: Iterable[Canonical]) -> dict[tuple[int | None, str], int]
     for best in found:
         ids = {line["artist_id"] for line in best.credits if line["artist_id"] is not None}
         named.setdefault(best.credits_provider_id, set()).update(ids)
-    artists = {}
+    artists: dict[tuple[int | None, str], int] = {}
     for provider_id, external_ids in named.items():
-        rows = sql.query(
-            f"SELECT external_id, artist_id FROM {TABLES['artist']} "  # noqa: S608
-            "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
-            [provider_id, sorted(external_ids)],
-        ) if external_ids else []
+        rows = (
+            sql.query(
+                f"SELECT external_id, artist_id FROM {TABLES['artist']} "  # noqa: S608
+                "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
+                [provider_id, sorted(external_ids)],
+            )
+            if external_ids
+            else []
+        )
         artists |= {(provider_id, row["external_id"]): row["artist_id"] for row in rows}
     return artists
 
@@ -297,18 +302,16 @@ def _stored_isrcs(entity: Entity, ids: list[int]) -> dict[int, list[str]]:
     return {id_: [row["code"] for row in group] for id_, group in sql.grouped(rows, "recording_id").items()}
 
 
-def _write_credits(
-    entity: Entity, credits: Mapping[int, list[sql.Row]], stored: Mapping[int, _Version]
-) -> None:
+def _write_credits(entity: Entity, lines: Mapping[int, list[sql.Row]], stored: Mapping[int, _Version]) -> None:
     shape = _SHAPES[entity]
     was = {id_: version.values["credits"] for id_, version in stored.items()}
-    differing = [id_ for id_, lines in credits.items() if lines != was.get(id_, [])]
+    differing = [id_ for id_, wanted in lines.items() if wanted != was.get(id_, [])]
     if any(was.get(id_) for id_ in differing):
         sql.execute(f"DELETE FROM {shape.credits} WHERE {shape.link} = ANY(%s::bigint[])", [differing])  # noqa: S608
     sql.insert(
         str(shape.credits),
         {shape.link: "bigint", "position": "int", "artist_id": "bigint", "name": "text", "join_phrase": "text"},
-        [{shape.link: id_, "position": n} | line for id_ in differing for n, line in enumerate(credits[id_])],
+        [{shape.link: id_, "position": n} | line for id_ in differing for n, line in enumerate(lines[id_])],
     )
 
 

@@ -34,9 +34,7 @@ _FIRST_DELAY_SECONDS = 2.0
 _MOST_ERROR_TEXT = 4000
 _PLAN_CHUNK = 5000
 
-_FETCH, _RUN, _PROVIDER, _BUDGET, _PAGE = (
-    model._meta.db_table for model in (Fetch, Run, Provider, Budget, KnownPage)
-)
+_FETCH, _RUN, _PROVIDER, _BUDGET, _PAGE = (model._meta.db_table for model in (Fetch, Run, Provider, Budget, KnownPage))
 
 
 class Lease(Struct, frozen=True):
@@ -95,7 +93,8 @@ def claim(fetch_id: int) -> Lease | Postponed | None:
               AND (b.cooldown_until IS NULL OR b.cooldown_until <= clock_timestamp())
               AND b.theoretical_arrival_at
                   <= clock_timestamp() + make_interval(secs => (b.burst - 1) / b.rate + %s)
-            RETURNING extract(epoch FROM b.theoretical_arrival_at - clock_timestamp())::float8 - b.burst / b.rate AS wait
+            RETURNING
+                extract(epoch FROM b.theoretical_arrival_at - clock_timestamp())::float8 - b.burst / b.rate AS wait
         )
         SELECT claimed.*, slot.wait FROM claimed LEFT JOIN slot ON true
         """,  # noqa: S608
@@ -290,4 +289,3 @@ def _postpone_to_slot(fetch_id: int, token: UUID, reason: str = "") -> Postponed
         [reason[:_MOST_ERROR_TEXT], fetch_id, token],
     )
     return Postponed(rows[0]["id"], rows[0]["seconds"]) if rows else None
-

@@ -41,9 +41,17 @@ def link_releases(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[s
         )
     }
     alone = _alone("release", "release_id", list(linked.values()))
-    claims = [
-        _claim(_gtins(row.fields), linked.get(row.external_id), gtins, alone) for row in rows
-    ]
+    claims = []
+    for row in rows:
+        release = linked.get(row.external_id, 0)
+        claims.append(
+            Claim(
+                keys=_gtins(row.fields),
+                linked=release or None,
+                linked_keys=gtins.get(release, frozenset()),
+                alone=release in alone,
+            )
+        )
     by_gtin = {
         row["gtin"]: row["id"]
         for row in sql.query(
@@ -53,37 +61,6 @@ def link_releases(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[s
     }
     _settle(_RELEASE, "release_id", rows, claims, by_gtin)
     return [row.external_id for row in rows if linked.get(row.external_id) not in (None, row.links["release_id"])]
-
-
-def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, int]:
-    """Link each track row to its recording by ISRC, else as before, else by the provider's own id of the recording.
-
-    Returns the recordings that turned out to be another, as {absorbed: kept}: some record names the ISRCs of both.
-    """
-    linked = [row.links["recording_id"] for row in rows if row.links["recording_id"]]
-    isrcs = {
-        recording: frozenset(row["code"] for row in codes)
-        for recording, codes in sql.grouped(
-            sql.query(
-                f"SELECT recording_id, code FROM {_ISRC} WHERE recording_id = ANY(%s::bigint[])",  # noqa: S608
-                [linked],
-            ),
-            "recording_id",
-        ).items()
-    }
-    alone = _alone("track", "recording_id", linked)
-    claims = [
-        _claim(_isrcs(row.fields), row.links["recording_id"], isrcs, alone, row.fields.get("recording_id"))
-        for row in rows
-    ]
-    by_isrc = {
-        row["code"]: row["recording_id"]
-        for row in sql.query(
-            f"SELECT code, recording_id FROM {_ISRC} WHERE code = ANY(%s::text[])",  # noqa: S608
-            [_all_keys(claims)],
-        )
-    }
-    return _settle(_RECORDING, "recording_id", rows, claims, by_isrc, _by_provider_key(provider_id, claims))
 
 
 def link_tracks(rows: Sequence[SourceRow], releases: Mapping[str, int]) -> dict[int, Place]:
@@ -98,6 +75,41 @@ def link_tracks(rows: Sequence[SourceRow], releases: Mapping[str, int]) -> dict[
         row.links["track_id"] = None
     _settle(_TRACK, "track_id", [row for row, _ in placed], claims, _tracks_at([place for _, place in placed]))
     return {row.links["track_id"]: place for row, place in placed if row.links["track_id"]}
+
+
+def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, int]:
+    """Link each track row to its recording: by ISRC, else as before, else by the provider's own id, else by its place.
+
+    The rows are linked to their tracks already. Returns the recordings that turned out to be another, as
+    {absorbed: kept}: some record names the ISRCs of both.
+    """
+    linked = [row.links["recording_id"] for row in rows if row.links["recording_id"]]
+    beside = _recordings_of([row.links["track_id"] for row in rows if row.links["track_id"]])
+    isrcs = _isrcs_of([*linked, *beside.values()])
+    alone = _alone("track", "recording_id", linked)
+    claims = []
+    for row in rows:
+        recording = row.links["recording_id"] or 0
+        neighbour = beside.get(row.links["track_id"] or 0)
+        claims.append(
+            Claim(
+                keys=_isrcs(row.fields),
+                provider_key=row.fields.get("recording_id"),
+                linked=recording or None,
+                linked_keys=isrcs.get(recording, frozenset()),
+                alone=recording in alone,
+                beside=neighbour,
+                beside_keys=isrcs.get(neighbour or 0, frozenset()),
+            )
+        )
+    by_isrc = {
+        row["code"]: row["recording_id"]
+        for row in sql.query(
+            f"SELECT code, recording_id FROM {_ISRC} WHERE code = ANY(%s::text[])",  # noqa: S608
+            [_all_keys(claims)],
+        )
+    }
+    return _settle(_RECORDING, "recording_id", rows, claims, by_isrc, _by_provider_key(provider_id, claims))
 
 
 def releases_of(provider_id: int, external_ids: Sequence[str]) -> dict[str, int]:
@@ -124,7 +136,7 @@ def absorb(absorbed: Mapping[int, int]) -> list[int]:
     return [row["id"] for row in touched]
 
 
-def _settle(  # noqa: PLR0913 - the parts of one question
+def _settle(
     table: str,
     column: str,
     rows: Sequence[SourceRow],
@@ -146,26 +158,18 @@ def _linked(
 ) -> dict[str, int]:
     """Return what the rows are linked to, by id. A new id that another was merged into inherits the other's link."""
     linked = {row.external_id: entity for row in rows if (entity := row.links[column])}
-    found = sql.query(
-        f"SELECT external_id, {column} AS entity_id FROM {TABLES[kind]} "  # noqa: S608
-        "WHERE provider_id = %s AND external_id = ANY(%s::text[]) ORDER BY external_id",
-        [provider_id, list(merged)],
-    ) if merged else []
+    found = (
+        sql.query(
+            f"SELECT external_id, {column} AS entity_id FROM {TABLES[kind]} "  # noqa: S608
+            "WHERE provider_id = %s AND external_id = ANY(%s::text[]) ORDER BY external_id",
+            [provider_id, list(merged)],
+        )
+        if merged
+        else []
+    )
     wanted = {row.external_id for row in rows}
     inherited = {merged[row["external_id"]]: row["entity_id"] for row in found if merged[row["external_id"]] in wanted}
     return inherited | linked
-
-
-def _claim(
-    keys: frozenset[str],
-    linked: int | None,
-    keys_of: Mapping[int, frozenset[str]],
-    alone: set[int],
-    provider_key: str | None = None,
-) -> Claim:
-    if linked is None:
-        return Claim(keys=keys, provider_key=provider_key)
-    return Claim(keys, provider_key, linked, keys_of.get(linked, frozenset()), linked in alone)
 
 
 def _all_keys(claims: Sequence[Claim]) -> list[str]:
@@ -182,6 +186,27 @@ def _alone(kind: Kind, column: str, entities: Sequence[int]) -> set[int]:
         [list(entities), list(LIVE)],
     )
     return {row["id"] for row in found}
+
+
+def _recordings_of(tracks: Sequence[int]) -> dict[int, int]:
+    if not tracks:
+        return {}
+    found = sql.query(
+        f"SELECT id, recording_id FROM {_TRACK} WHERE id = ANY(%s::bigint[]) AND state = 'present'",  # noqa: S608
+        [list(tracks)],
+    )
+    return {row["id"]: row["recording_id"] for row in found}
+
+
+def _isrcs_of(recordings: Sequence[int]) -> dict[int, frozenset[str]]:
+    if not recordings:
+        return {}
+    found = sql.query(
+        f"SELECT recording_id, code FROM {_ISRC} WHERE recording_id = ANY(%s::bigint[])",  # noqa: S608
+        [list(recordings)],
+    )
+    codes = sql.grouped(found, "recording_id")
+    return {recording: frozenset(row["code"] for row in rows) for recording, rows in codes.items()}
 
 
 def _by_provider_key(provider_id: int, claims: Sequence[Claim]) -> dict[str, int]:

@@ -14,7 +14,8 @@ class Claim(Struct, frozen=True):
 
     ``keys`` are its valid GTIN or ISRCs, ``provider_key`` the provider's own id of the recording. ``linked`` is the
     catalogue row it was linked to, which has the keys ``linked_keys``; ``alone`` says that no other source row is
-    linked there, so that its keys may change with this one.
+    linked there, so that its keys may change with this one. ``beside`` is the recording of the track at the same place
+    of the same release, with its keys.
     """
 
     keys: frozenset[str] = frozenset()
@@ -22,6 +23,13 @@ class Claim(Struct, frozen=True):
     linked: int | None = None
     linked_keys: frozenset[str] = frozenset()
     alone: bool = False
+    beside: int | None = None
+    beside_keys: frozenset[str] = frozenset()
+
+    @property
+    def joins(self) -> bool:
+        """Tell whether it may join what stands beside it: no ISRC contradicts that."""
+        return self.beside is not None and (not self.keys or not self.beside_keys)
 
     @property
     def stays(self) -> bool:
@@ -63,9 +71,12 @@ def _target(group: Sequence[Claim], by_key: Mapping[str, int], by_provider_key: 
     owners = (by_key[key] for claim in group for key in claim.keys if key in by_key)
     linked = (claim.linked for claim in group if claim.linked is not None and claim.stays)
     same_provider_key = (
-        by_provider_key[claim.provider_key] for claim in group if claim.provider_key in by_provider_key
+        by_provider_key[claim.provider_key]
+        for claim in group
+        if claim.provider_key is not None and claim.provider_key in by_provider_key
     )
-    return _lowest(owners) or _lowest(linked) or _lowest(same_provider_key)
+    beside = (claim.beside for claim in group if claim.beside is not None and claim.joins)
+    return _lowest(owners) or _lowest(linked) or _lowest(same_provider_key) or _lowest(beside)
 
 
 def _lowest(ids: Iterable[int]) -> int | None:

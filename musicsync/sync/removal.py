@@ -13,9 +13,8 @@ from musicsync.models import Fetch, KnownPage, Run
 from musicsync.records import KINDS, Kind
 from musicsync.sync import catalogue, sql
 from musicsync.sync.catalogue import Cause, Touched
-from musicsync.sync.sources import LINKS, LIVE, TABLES
+from musicsync.sync.sources import LINKS, LIVE, SEEN, TABLES
 
-_SEEN: dict[Kind, str] = {"artist": "artists", "release": "releases", "track": "tracks"}
 _PAGE, _FETCH = KnownPage._meta.db_table, Fetch._meta.db_table
 
 
@@ -82,7 +81,7 @@ def _unmentioned(run: Run, kind: Kind) -> list[int]:
         SELECT s.id FROM {TABLES[kind]} s
         WHERE s.provider_id = %s AND s.state = ANY(%s) AND NOT EXISTS (
             SELECT 1 FROM (
-                SELECT unnest(k.{_SEEN[kind]}) AS id FROM {_PAGE} k
+                SELECT unnest(k.{SEEN[kind]}) AS id FROM {_PAGE} k
                 WHERE k.provider_id = %s AND NOT ({_STALE})
             ) seen WHERE seen.id = s.id)
         ORDER BY s.id

@@ -1,7 +1,7 @@
 """A run from its first row to its last: open, finish, cancel, replay, approve."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from musicsync.models import Fetch, KnownPage, Provider, Run, Scope
 from musicsync.providers import base, registry
-from musicsync.records import MusicsyncError
+from musicsync.records import Mode, MusicsyncError, ScopeKind
 from musicsync.sync import fetches, removal, sql
 from musicsync.sync.work import client_for
 
@@ -28,9 +28,9 @@ class SlotTaken(MusicsyncError):
     """The schedule's slot has its run already."""
 
 
-def open_run(  # noqa: PLR0913 - what a run is
+def open_run(
     provider: Provider,
-    mode: str,
+    mode: Mode,
     trigger: str,
     *,
     scope: Scope | None = None,
@@ -60,7 +60,7 @@ def open_run(  # noqa: PLR0913 - what a run is
                 provider=provider, mode=mode, trigger=trigger, scope=scope, schedule=schedule, slot=slot
             )
             for followed in scopes:
-                asked = base.Scope(kind=followed.kind, key=followed.key, watermark=followed.watermark)
+                asked = base.Scope(kind=cast("ScopeKind", followed.kind), key=followed.key, watermark=followed.watermark)
                 fetches.owe(run.pk, provider.pk, mode, followed.pk, adapter.plan(asked, mode))
     except IntegrityError as error:
         raise _refusal(error, provider, schedule, slot) from error

@@ -1,5 +1,6 @@
 """What a provider said before and what it says now: which records are new, changed, or as they were."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -21,7 +22,10 @@ LINKS: dict[Kind, tuple[str, ...]] = {
     "release": ("release_id",),
     "track": ("recording_id", "track_id"),
 }
+SEEN: dict[Kind, str] = {"artist": "artists", "release": "releases", "track": "tracks"}
+"""The column of ``KnownPage`` that has the ids of the source rows of each kind."""
 LIVE = ("present", "missing")
+"""The states of a source row whose word counts."""
 
 _COLUMNS = {
     "id": "bigint",
@@ -117,9 +121,7 @@ def write(provider_id: int, run_id: int, kind: Kind, delta: Delta) -> None:
     """
     columns = _COLUMNS | dict.fromkeys(LINKS[kind], "bigint") | (_TRACK_COLUMNS if kind == "track" else {})
     rows = {row.external_id: _as_columns(row, kind, run_id) for row in delta.rows}
-    new = [
-        rows[row.external_id] | {"provider_id": provider_id, "external_id": row.external_id} for row in delta.new
-    ]
+    new = [rows[row.external_id] | {"provider_id": provider_id, "external_id": row.external_id} for row in delta.new]
     sql.insert(TABLES[kind], columns | _NEW_COLUMNS, new)
     changed = sorted((rows[row.external_id] for row in delta.changed), key=lambda row: row["id"])
     sql.update(TABLES[kind], columns, changed, ", state = 'present', merged_into = NULL, changed_at = now()")
@@ -137,12 +139,12 @@ def fingerprint(record: Record) -> bytes:
     return blake2b(msgspec.json.encode(record), digest_size=16).digest()
 
 
-def stored_tracks_of(provider_id: int, release_keys: list[str]) -> list[SourceRow]:
+def stored_tracks_of(provider_id: int, release_keys: Sequence[str]) -> list[SourceRow]:
     """Return the live tracks that stand on these releases of the provider, as they are."""
     found = sql.query(
         f"SELECT id, external_id, fields, fingerprint, recording_id, track_id FROM {TABLES['track']} "  # noqa: S608
         "WHERE provider_id = %s AND release_key = ANY(%s::text[]) AND state = ANY(%s) ORDER BY id",
-        [provider_id, release_keys, list(LIVE)],
+        [provider_id, list(release_keys), list(LIVE)],
     )
     return [
         SourceRow(
@@ -164,10 +166,8 @@ def _one_each(records: list[Record]) -> dict[str, Record]:
     """
     found: dict[str, Record] = {}
     for record in records:
-        earlier = found.get(record.external_id)
-        if earlier is not None and earlier != record:
-            record = msgspec.structs.replace(earlier, **_set_fields(record))
-        found[record.external_id] = record
+        earlier = found.get(record.external_id, record)
+        found[record.external_id] = msgspec.structs.replace(earlier, **_set_fields(record))
     return dict(sorted(found.items()))
 
 

@@ -35,7 +35,7 @@ def execute(statement: str, parameters: Sequence[Any] = ()) -> int:
     """Run one statement and return how many rows it touched."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def insert(table: str, columns: Mapping[str, str], rows: Sequence[Row], suffix: str = "") -> list[Row]:

@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from http import HTTPStatus
 
 from django.conf import settings
 from msgspec import Struct
@@ -16,9 +17,13 @@ from musicsync.sync.fetches import Failed, Lease, Postponed
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """What should happen next. ``send``: fetches to send a message about now; ``run_ended``: nothing is owed any more."""
+    """What should happen next.
 
-    run_id: int | None = None
+    ``send`` are fetches to send a message about now; ``postponed`` and ``failed`` one to send later, after ``error``;
+    ``run_ended`` says that ``run_id`` owes nothing any more.
+    """
+
+    run_id: int = 0
     send: list[int] = []
     postponed: Postponed | None = None
     failed: Failed | None = None
@@ -63,7 +68,7 @@ def _ask_and_apply(lease: Lease, provider: Provider) -> None:
     adapter = registry.get(provider.adapter)
     known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
     response = client_for(provider, adapter).get(lease.request, known.etag if known else None)
-    if known is not None and response.status == 304:
+    if known is not None and response.status == HTTPStatus.NOT_MODIFIED:
         apply.not_modified(lease, known)
         return
     page = adapter.parse(lease.request, response)
