@@ -4,7 +4,8 @@ import importlib
 import os
 
 from celery import Celery
-from celery.signals import import_modules
+from celery.signals import import_modules, worker_init
+from django.conf import settings
 
 from project.checks import clear_errors, require_surroundings
 
@@ -20,3 +21,9 @@ app.autodiscover_tasks()
 
 # The first thing that a worker and beat do, before they use the database or the broker, and no other process does.
 import_modules.connect(require_surroundings)
+
+
+@worker_init.connect
+def forget_statements(**_: object) -> None:
+    """Turn DEBUG off in a worker: it would keep the text of thousands of statements in the memory of each process."""
+    settings.DEBUG = False

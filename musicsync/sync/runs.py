@@ -60,7 +60,8 @@ def open_run(
                 provider=provider, mode=mode, trigger=trigger, scope=scope, schedule=schedule, slot=slot
             )
             for followed in scopes:
-                asked = base.Scope(kind=cast("ScopeKind", followed.kind), key=followed.key, watermark=followed.watermark)
+                kind = cast("ScopeKind", followed.kind)
+                asked = base.Scope(kind=kind, key=followed.key, watermark=followed.watermark)
                 fetches.owe(run.pk, provider.pk, mode, followed.pk, adapter.plan(asked, mode))
     except IntegrityError as error:
         raise _refusal(error, provider, schedule, slot) from error
