@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Model
 from msgspec import Struct
 
 from musicsync.models import Artist, Change, Fetch, Recording, Release, Run, SourceTrack, Track
@@ -10,6 +10,15 @@ from musicsync.sync import sql
 from musicsync.sync.runs import run_totals
 
 _RATE_WINDOW_SECONDS = 5
+_SAID_OF: dict[type[Model], tuple[str, ...]] = {
+    Artist: ("name", "sort_name", "disambiguation", "type", "country"),
+    Release: (
+        *("title", "version", "gtin", "type", "released", "label", "catalog_number"),
+        *("explicit", "track_count", "genres", "credits"),
+    ),
+    Recording: ("title", "version", "duration_ms", "isrcs", "credits", "explicit"),
+    Track: ("title", "version", "duration_ms", "isrcs", "credits", "explicit"),
+}
 
 
 class Progress(Struct, frozen=True):
@@ -79,19 +88,21 @@ def catalogue_totals() -> dict[str, int]:
     }
 
 
-def who_said_what(track: Track) -> list[dict[str, Any]]:
-    """Return for each field of a track which provider's value is shown, and what the others say.
+def who_said_what(entity: Artist | Release | Recording | Track) -> list[dict[str, Any]]:
+    """Return for each field of a catalogue row which provider's value is shown, and what the others say.
 
     Each is ``{"field", "shown", "by", "said": {provider: value}}``; fields that nobody has are left out.
     """
     sources = list(
-        SourceTrack.objects.filter(track=track, state__in=("present", "missing"))
+        entity.sources.filter(state__in=("present", "missing"))
         .select_related("provider")
         .order_by("provider__trust", "provider__slug", "external_id")
     )
-    provenance = track.recording.provenance | track.provenance
+    provenance = entity.provenance
+    if isinstance(entity, Track):
+        provenance = entity.recording.provenance | provenance
     fields: list[dict[str, Any]] = []
-    for name in ("title", "version", "duration_ms", "isrcs", "credits", "explicit"):
+    for name in _SAID_OF[type(entity)]:
         said = {source.provider.slug: _readable(name, source.fields.get(name)) for source in reversed(sources)}
         said = {provider: value for provider, value in said.items() if value not in (None, "")}
         if said:
@@ -134,6 +145,6 @@ def told_by_several(count: int) -> list[Track]:
 def _readable(name: str, value: Any) -> Any:
     if name == "credits" and value:
         return "".join(line["name"] + line["join_phrase"] for line in value)
-    if name == "isrcs" and value is not None:
+    if name in ("isrcs", "genres") and value is not None:
         return ", ".join(value)
     return value

@@ -3,6 +3,8 @@
 Columns hold the canonical values: for each field that of the most trusted provider that has one (``sync/merge.py``).
 ``provenance`` says whose value each field shows: ``{"title": "musicbrainz", "label": "deezer"}``.
 Rows are never deleted; one that no provider has any more is ``gone``.
+
+A foreign key that is the first column of a unique constraint has no index besides it: each costs every insert.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -50,9 +52,7 @@ class Release(Entity):
 
     title = models.TextField()
     version = models.TextField(null=True, blank=True)
-    gtin = models.CharField(
-        max_length=14, null=True, blank=True, unique=True, help_text="Valid UPC/EAN as a 14-digit GTIN."
-    )
+    gtin = models.CharField(max_length=14, null=True, blank=True, help_text="Valid UPC/EAN as a 14-digit GTIN.")
     type = models.TextField(null=True, blank=True, help_text="album, single, ep, compilation, ...")
     released = models.CharField(max_length=10, null=True, blank=True, help_text="YYYY, YYYY-MM or YYYY-MM-DD")
     released_precision = models.GeneratedField(
@@ -73,6 +73,7 @@ class Release(Entity):
     artist_credit = models.TextField(default="", blank=True, help_text="The credit as printed, join phrases included.")
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["gtin"], name="release_gtin_unique")]
         indexes = [models.Index(OpClass(Lower("title"), "text_pattern_ops"), name="release_title_prefix")]
 
     def __str__(self) -> str:
@@ -108,7 +109,7 @@ class Isrc(models.Model):
 class Track(Entity):
     """A recording at its place on a release."""
 
-    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="tracks")
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="tracks", db_index=False)
     disc = models.IntegerField()
     position = models.IntegerField()
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="tracks")
@@ -142,7 +143,7 @@ class CreditLine(models.Model):
 class ReleaseCredit(CreditLine):
     """A name in a release's credit."""
 
-    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="credits")
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="credits", db_index=False)
     artist = models.ForeignKey(Artist, on_delete=models.CASCADE, null=True, related_name="release_credits")
 
     class Meta:
@@ -152,7 +153,7 @@ class ReleaseCredit(CreditLine):
 class RecordingCredit(CreditLine):
     """A name in a recording's credit."""
 
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="credits")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="credits", db_index=False)
     artist = models.ForeignKey(Artist, on_delete=models.CASCADE, null=True, related_name="recording_credits")
 
     class Meta:

@@ -81,7 +81,7 @@ class Fetch(models.Model):
 
     OPEN = (Status.PENDING, Status.QUEUED, Status.LEASED, Status.WAITING)
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="fetches")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="fetches", db_index=False)
     scope = models.ForeignKey(Scope, on_delete=models.CASCADE, related_name="+")
     key = models.TextField(help_text="The request: path and sorted query.")
     request = models.JSONField()

@@ -85,7 +85,7 @@ class Scope(models.Model):
         RELEASE = "release", "release"
         RECORDING = "recording", "recording"
 
-    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="scopes")
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="scopes", db_index=False)
     kind = models.CharField(max_length=9, choices=Kind)
     key = models.CharField(
         max_length=200, blank=True, help_text="The provider's id; a UPC/EAN for a release, an ISRC for a recording."
@@ -110,7 +110,7 @@ class KnownPage(models.Model):
     provider, taken together, are the evidence for removals: a source row that no page mentions any more is gone.
     """
 
-    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="known_pages")
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="known_pages", db_index=False)
     scope = models.ForeignKey(Scope, on_delete=models.CASCADE, related_name="known_pages")
     key = models.TextField()
     etag = models.TextField(null=True)
@@ -147,7 +147,8 @@ class Source(models.Model):
 
     kind: ClassVar[Kind]
 
-    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="%(class)ss")
+    # The unique constraint begins with the provider, and nobody asks for the rows of a run: no index of their own.
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="%(class)ss", db_index=False)
     external_id = models.TextField()
     fields = models.JSONField()
     fingerprint = models.BinaryField(max_length=16)
@@ -156,7 +157,9 @@ class Source(models.Model):
     merged_into = models.TextField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     changed_at = models.DateTimeField(db_default=Now(), editable=False)
-    changed_run = models.ForeignKey("musicsync.Run", null=True, on_delete=models.SET_NULL, related_name="+")
+    changed_run = models.ForeignKey(
+        "musicsync.Run", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
 
     class Meta:
         abstract = True

@@ -53,6 +53,9 @@ def _in_one_transaction(function: Callable[P, None]) -> Callable[P, None]:
         for attempt in range(1, _MOST_TRIES + 1):
             try:
                 with transaction.atomic():
+                    # A page's statements look rows up by key. A table that has just grown has no statistics, and by
+                    # its guesses the planner would read all of it, for each page.
+                    sql.execute("SET LOCAL enable_seqscan = off")
                     return function(*args, **kwargs)
             except (IntegrityError, OperationalError) as error:
                 if attempt == _MOST_TRIES or not _is_race(error):

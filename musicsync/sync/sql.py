@@ -67,7 +67,11 @@ def new_ids(table: str, count: int) -> list[int]:
     """Return ids from the table's sequence, for rows that others must refer to before they are written."""
     if not count:
         return []
-    found = query("SELECT nextval(pg_get_serial_sequence(%s, 'id')) AS id FROM generate_series(1, %s)", [table, count])
+    found = query(
+        "SELECT nextval(s.name) AS id FROM generate_series(1, %s), "
+        "(SELECT pg_get_serial_sequence(%s, 'id')::regclass AS name OFFSET 0) s",
+        [count, table],
+    )
     return [row["id"] for row in found]
 
 
