@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.schedules import crontab, schedule
 from django.db import transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
@@ -29,6 +29,13 @@ def seed(*, instance: Provider, created: bool, **_: Any) -> None:
     with transaction.atomic():
         _add(instance, "incremental", minute=str(minute), hour="*/3")
         _add(instance, "full", minute=str((minute + 30) % 60), hour=str(1 + night))
+
+
+@receiver(post_delete, sender=Provider)
+def forget(*, instance: Provider, **_: Any) -> None:
+    """Delete the schedules of a provider that is deleted."""
+    names = [name_of(instance, mode) for mode in ("incremental", "full")]
+    PeriodicTask.objects.filter(name__in=names).delete()
 
 
 def name_of(provider: Provider, mode: str) -> str:

@@ -102,8 +102,9 @@ def send_alert(alert_id: int) -> None:
 
 def begin(run: Run) -> None:
     """Send the fetches that a run may have in flight, or end it where it owes nothing."""
-    send_fetches(fetches.fill_window(run.pk, run.provider.window))
-    if not fetches.any_open(run.pk):
+    if fetches.any_open(run.pk):
+        send_fetches(fetches.fill_window(run.pk, run.provider.window))
+    else:
         finish_run.delay(run.pk)
 
 

@@ -71,11 +71,12 @@ def open_run(
 def finish(run_id: int) -> Run | None:
     """End the run if nothing is owed any more: removals, watermarks, totals, status.
 
-    Returns ``None`` where it goes on, or has ended before.
+    Returns ``None`` where it goes on, has ended before, or is being ended by another worker.
     """
     with transaction.atomic():
-        run = Run.objects.select_for_update(of=("self",), no_key=True).select_related("provider").get(pk=run_id)
-        if run.status != Run.Status.RUNNING or fetches.any_open(run_id):
+        locked = Run.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+        run = locked.select_related("provider").filter(pk=run_id, status=Run.Status.RUNNING).first()
+        if run is None or fetches.any_open(run_id):
             return None
         dead = Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).count()
         totals = run_totals(run_id)
