@@ -1,0 +1,1 @@
+"""What the command line shares; the commands are in ``commands``."""

@@ -1,0 +1,177 @@
+"""``manage.py provider add|list|test|follow|unfollow|enable|disable``: the configured providers."""
+
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+from django.db import transaction
+from django.db.models import Count, Q
+
+from musicsync.management import following
+from musicsync.management.base import MusicsyncCommand, bad_usage, positive, provider_named
+from musicsync.models import Budget, Provider, Run
+from musicsync.providers import registry
+from musicsync.providers.base import Adapter
+from musicsync.records import KINDS, MusicsyncError, ProviderError, RateLimited
+from musicsync.sync import budget
+from musicsync.sync.work import client_for
+
+_COLUMNS = ("provider", "adapter", "base_url", "enabled", "trust", "rate", "burst", "follows", "last_run")
+
+
+class Command(MusicsyncCommand):
+    """Configure providers."""
+
+    help = "Add, list, test, follow, unfollow, enable or disable providers."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Name the actions and their options."""
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        add = actions.add_parser("add", help="configure a provider")
+        add.add_argument("provider", metavar="SLUG", help="a name of your choice: letters, digits, - and _")
+        add.add_argument("--adapter", required=True, help=f"its dialect: {', '.join(registry.ADAPTERS)}")
+        add.add_argument("--base-url", help="default: the adapter's")
+        add.add_argument("--rate", type=positive(float), help="requests per second; default: the adapter's")
+        add.add_argument("--burst", type=positive(int), help="requests at once; default: the adapter's")
+        add.add_argument("--trust", type=positive(int), default=100, help="rank, 1 is most trusted (default: 100)")
+        listed = actions.add_parser("list", help="list the providers")
+        listed.add_argument("--json", action="store_true", help="as JSON")
+        for name, text in {
+            "test": "send one request and say what came back",
+            "follow": "follow scopes in every run",
+            "unfollow": "follow scopes no more; what is known stays",
+            "enable": "let schedules start runs",
+            "disable": "let schedules start no runs",
+        }.items():
+            action = actions.add_parser(name, help=text)
+            action.add_argument("provider", metavar="SLUG")
+            if name in ("follow", "unfollow"):
+                scopes = "such as artist:27, or feed; - reads them from the standard input, one a line or as JSON"
+                action.add_argument("scopes", nargs="+", metavar="KIND:KEY", help=scopes)
+
+    def act(self, options: Mapping[str, Any]) -> None:
+        """Do what the action says."""
+        if options["action"] == "add":
+            self._add(options)
+        elif options["action"] == "list":
+            self._list(as_json=options["json"])
+        elif options["action"] == "test":
+            self._test(provider_named(options["provider"]))
+        elif options["action"] in ("enable", "disable"):
+            self._enable(provider_named(options["provider"]), enabled=options["action"] == "enable")
+        else:
+            self._follow(provider_named(options["provider"]), options["scopes"], active=options["action"] == "follow")
+
+    def _add(self, options: Mapping[str, Any]) -> None:
+        adapter = registry.get(options["adapter"])
+        try:
+            provider = _create(adapter, options)
+        except ValidationError as error:
+            raise bad_usage("; ".join(_complaints(error))) from error
+        self.say(
+            f"provider {provider} added: {adapter.label} at {provider.base_url}, {provider.budget.rate:g} requests/s"
+        )
+        try:
+            client_for(provider, adapter)
+        except MusicsyncError as error:
+            self.say(f"before its first run: {error}")
+        kinds = ", ".join(adapter.scope_kinds)
+        self.say(f"next: `manage.py provider follow {provider} KIND:KEY`, where KIND is one of: {kinds}")
+
+    def _list(self, *, as_json: bool) -> None:
+        providers = Provider.objects.select_related("budget").order_by("trust", "slug")
+        counted = providers.annotate(follows=Count("scopes", filter=Q(scopes__active=True)))
+        facts = [_facts(provider, follows=provider.follows) for provider in counted]
+        if as_json:
+            self.say_json(facts)
+        else:
+            self.say_table(_COLUMNS, [[fact[name] for name in _COLUMNS] for fact in facts])
+
+    def _test(self, provider: Provider) -> None:
+        adapter = registry.get(provider.adapter)
+        client = client_for(provider, adapter)
+        if (until := budget.count_one(provider.budget_id)) is not None:
+            raise CommandError(f"{provider} asked for a pause until {until:%Y-%m-%d %H:%M:%S} UTC: try again then")
+        request = adapter.probe()
+        began = time.monotonic()
+        try:
+            response = client.get(request)
+            seconds = time.monotonic() - began
+            page = adapter.parse(request, response)
+        except ProviderError as error:
+            if isinstance(error, RateLimited):
+                budget.cool_down(provider.budget_id, error.retry_after)
+            raise CommandError(f"{provider}: {type(error).__name__}: {error}") from error
+        found = ", ".join(f"{sum(record.kind == kind for record in page.records)} {kind}s" for kind in KINDS)
+        self.say(
+            f"{provider}: GET /{request.key}: {response.status} in {seconds:.2f} s, {len(response.body):,} bytes: "
+            f"{found}, {len(page.rejected)} rejected"
+        )
+
+    def _enable(self, provider: Provider, *, enabled: bool) -> None:
+        provider.enabled = enabled
+        provider.save(update_fields=["enabled"])
+        self.say(
+            f"provider {provider} is {'enabled' if enabled else 'disabled'}: schedules start "
+            f"{'its runs' if enabled else 'no runs of it'}"
+        )
+
+    def _follow(self, provider: Provider, texts: list[str], *, active: bool) -> None:
+        wanted = following.read(provider, texts, sys.stdin)
+        changed = following.follow(provider, wanted) if active else following.unfollow(provider, wanted)
+        as_before = len(wanted) - changed
+        done, already = ("follows", "were followed already") if active else ("unfollows", "were not followed")
+        tail = f"; {as_before:,} {already}" if as_before else ""
+        self.say(f"provider {provider} now {done} {changed:,} scopes{tail}")
+
+
+@transaction.atomic
+def _create(adapter: Adapter, options: Mapping[str, Any]) -> Provider:
+    """Write the provider and its budget; one that another provider of this name left behind is used again.
+
+    Raises:
+        ValidationError: a value is not one that the models take.
+    """
+    slug = options["provider"]
+    if Provider.objects.filter(slug=slug).exists():
+        raise bad_usage(f"there is a provider {slug} already: choose another name, or change it in the admin")
+    allowed = Budget.objects.filter(name=slug).first() or Budget(name=slug)
+    allowed.rate, allowed.burst = options["rate"] or adapter.rate, options["burst"] or adapter.burst
+    provider = Provider(
+        slug=slug,
+        adapter=adapter.name,
+        base_url=options["base_url"] or adapter.base_url,
+        trust=options["trust"],
+        budget=allowed,
+    )
+    provider.full_clean(exclude=["budget"])
+    allowed.save()
+    provider.save()
+    return provider
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    names = {"slug": "SLUG"}
+    return [
+        f"{names.get(field, '--' + field.replace('_', '-'))}: {' '.join(messages)}"
+        for field, messages in error.message_dict.items()
+    ]
+
+
+def _facts(provider: Provider, *, follows: int) -> dict[str, Any]:
+    last = Run.objects.filter(provider=provider).order_by("-pk").first()
+    return {
+        "provider": provider.slug,
+        "adapter": provider.adapter,
+        "base_url": provider.base_url,
+        "enabled": provider.enabled,
+        "trust": provider.trust,
+        "rate": provider.budget.rate,
+        "burst": provider.budget.burst,
+        "follows": follows,
+        "last_run": f"{last.pk} {last.status}" if last else None,
+    }
