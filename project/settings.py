@@ -165,6 +165,16 @@ LOGGING = {
     "loggers": {"django": {"handlers": [], "propagate": True}},
 }
 
+# --- Admin ------------------------------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "musicsync",
+    "SITE_HEADER": "musicsync",
+    "SITE_SYMBOL": "library_music",
+    "SIDEBAR": {"navigation": "musicsync.admin.navigation.sidebar"},
+    "DASHBOARD_CALLBACK": "musicsync.admin.dashboard.figures",
+}
+
 # --- Celery -----------------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = environment.broker(BROKER_URL) if BROKER_URL else embedded.broker_url(VAR)

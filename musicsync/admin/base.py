@@ -1,0 +1,132 @@
+"""What the pages of all tables share: lists of any length, read-only rows, tables below the fields, filters by run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.admin import ShowFacets, SimpleListFilter
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Lower
+from django.db.models.lookups import StartsWith
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
+
+from musicsync.admin.paging import KeysetChangeList
+from musicsync.admin.show import Table
+from musicsync.identifiers import clean_text
+from musicsync.models import Provider, Run
+
+_RECENT_RUNS = 20
+_MOST_MATCHES = 500
+
+
+class BrowseAdmin(ModelAdmin):
+    """Pages of a table that may have millions of rows.
+
+    Lists never count, sort or scan the table: they go by primary key, newest first, and searches by an index.
+    """
+
+    ordering = ("-pk",)
+    sortable_by = ()
+    list_per_page = 50
+    show_full_result_count = False
+    # Facets would count every filter's rows.
+    show_facets = ShowFacets.NEVER
+    # For what looks rows up as one types: no count there either.
+    paginator = InfinitePaginator
+    list_fullwidth = True
+    change_form_outer_after_template = "musicsync/panels.html"
+
+    def get_changelist(self, _request: HttpRequest, **_: Any) -> type[KeysetChangeList]:
+        """Return the list that pages by key."""
+        return KeysetChangeList
+
+    def prepare_rows(self, rows: Sequence[Any]) -> None:
+        """Read what the rows of one page of the list need besides, all at once."""
+
+    def panels(self, _row: Any) -> list[Table]:
+        """Return the tables to show below the fields of a row."""
+        return []
+
+    def find(self, rows: QuerySet[Any], _term: str) -> QuerySet[Any]:
+        """Return the rows that match a search term, found by an index."""
+        return rows
+
+    def get_search_results(
+        self, _request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the rows that match the search term; never the same one twice."""
+        term = clean_text(search_term)
+        return (self.find(queryset, term) if term else queryset), False
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        """Show the row's page, its tables included."""
+        if obj is not None:
+            context["panels"] = self.panels(obj)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+
+class ReadOnlyAdmin(BrowseAdmin):
+    """Pages of rows that the engine writes: people look, and act through actions alone."""
+
+    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Refuse: these rows come from runs."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Refuse: what is edited by hand would be overwritten by the next run."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Refuse: rows are what removals, feeds and reports rest on."""
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the user may look."""
+        return super().has_view_permission(request, obj) or self.has_operate_permission(request)
+
+    def has_operate_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
+        """Tell whether the user may set actions going: who has the permission to change such rows."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+
+class RunFilter(SimpleListFilter):
+    """By run: the latest ones to choose from, and any other by its number in the address."""
+
+    title = "run"
+    parameter_name = "run"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return the latest runs, and the chosen one where it is none of them."""
+        runs = list(Run.objects.select_related("provider").order_by("-pk")[:_RECENT_RUNS])
+        chosen = self.value() or ""
+        if chosen.isdecimal() and int(chosen) not in {run.pk for run in runs}:
+            runs += Run.objects.select_related("provider").filter(pk=chosen)
+        return [(str(run.pk), f"{run.pk}: {run.provider} {run.mode}") for run in runs]
+
+    def has_output(self) -> bool:
+        """Show the filter even where there is no run yet."""
+        return True
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows of the chosen run."""
+        chosen = self.value()
+        if chosen is None:
+            return queryset
+        return queryset.filter(run=chosen) if chosen.isdecimal() else queryset.none()
+
+
+def starts_with(column: str, term: str) -> Q:
+    """Return the condition that a text starts with the term, whatever the case, as the prefix indexes serve it."""
+    return Q(StartsWith(Lower(column), Lower(Value(term))))
+
+
+def of_providers(rows: QuerySet[Any], column: str, term: str, wanted: str = "pk") -> list[Any]:
+    """Return ``wanted`` of the source rows that have this id.
+
+    Their indexes begin with the provider, so the few providers are named: otherwise the whole table would be read.
+    """
+    providers = list(Provider.objects.values_list("pk", flat=True))
+    return list(rows.filter(provider__in=providers, **{column: term}).values_list(wanted, flat=True)[:_MOST_MATCHES])

@@ -1,0 +1,99 @@
+"""The overview: how it is going, in a few cheap reads."""
+
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from msgspec import Struct
+
+from musicsync.admin.show import NOTHING, Table, anchor, elapsed, link, list_link, list_url, moment, run_badge, short
+from musicsync.models import Artist, Failure, Fetch, Provider, Recording, Rejection, Release, Run, Track
+from musicsync.queries import progress
+
+_COUNT_LIMIT = 1000
+
+
+class Figure(Struct, frozen=True):
+    """A number, what it counts, and where its rows are."""
+
+    title: str
+    value: str
+    address: str
+    alarming: bool = False
+
+
+def figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Return the context of the overview, with what the user may see of it."""
+    if not request.user.has_perm("musicsync.view_run"):
+        return context
+    return context | {"figures": _figures(), "panels": [_running(), _providers()]}
+
+
+def _figures() -> list[Figure]:
+    dead, rejected = Fetch.objects.filter(status=Fetch.Status.DEAD), Rejection.objects.all()
+    return [
+        *(Figure(model._meta.verbose_name_plural.capitalize(), about, list_url(model)) for model, about in _sizes()),
+        Figure("Dead fetches", _up_to(dead), list_url(Fetch, status__exact="dead"), dead.exists()),
+        Figure("Open rejections", _up_to(rejected), list_url(Rejection), rejected.exists()),
+        Figure("Failures on record", _up_to(Failure.objects.exclude(kind=Failure.Kind.RETRY)), list_url(Failure)),
+    ]
+
+
+def _sizes() -> list[tuple[type[Model], str]]:
+    """Return how many rows the catalogue's tables have by PostgreSQL's statistics: counting would read them all."""
+    models = (Track, Recording, Release, Artist)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, reltuples::bigint FROM pg_class WHERE oid = ANY(%s::regclass[])",
+            [[model._meta.db_table for model in models]],
+        )
+        rows = dict(cursor.fetchall())
+    # Never analysed (-1): too young or too small for statistics.
+    return [
+        (model, f"≈ {count:,}" if (count := rows[model._meta.db_table]) > 0 else _up_to(model.objects.all()))
+        for model in models
+    ]
+
+
+def _up_to(rows: QuerySet[Any]) -> str:
+    """Return how many rows there are, counted no further than is of interest."""
+    count = rows.order_by()[: _COUNT_LIMIT + 1].count()
+    return f"{count:,}" if count <= _COUNT_LIMIT else f"more than {_COUNT_LIMIT:,}"
+
+
+def _running() -> Table:
+    rows = []
+    for run in Run.objects.filter(status=Run.Status.RUNNING).select_related("provider").order_by("pk"):
+        far = progress(run.pk)
+        rows.append(
+            (
+                link(run, run.pk),
+                link(run.provider),
+                run.mode,
+                format_html("{:,} of {:,} requests", far.done, far.done + far.owed),
+                f"{far.tracks:,}",
+                list_link(Fetch, f"{far.dead:,}", run=run.pk, status__exact="dead") if far.dead else NOTHING,
+                elapsed(far.seconds),
+            )
+        )
+    return Table("Under way", ("Run", "Provider", "Mode", "Progress", "Tracks", "Dead", "For"), rows)
+
+
+def _providers() -> Table:
+    rows = []
+    for provider in Provider.objects.order_by("trust", "slug"):
+        last = provider.runs.order_by("-pk").first()
+        rows.append(
+            (
+                link(provider),
+                "on" if provider.enabled else "off",
+                link(last, f"run {last.pk} ({last.mode})") if last else "never ran",
+                run_badge(last.status) if last else NOTHING,
+                moment(last.started_at) if last else NOTHING,
+                short(last.error) if last and last.error else NOTHING,
+            )
+        )
+    more = "" if rows else format_html("Nothing is followed yet: {}.", anchor(list_url(Provider) + "add/", "add one"))
+    return Table("Providers", ("Provider", "Schedules", "Last run", "Status", "Started", "Error"), rows, more)

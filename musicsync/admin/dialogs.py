@@ -1,0 +1,46 @@
+"""Buttons on a row's page: each asks first, and acts on POST alone, so that no link sets anything going."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+
+from musicsync.admin.show import link_address
+
+
+def button(
+    label: str, question: str, *, permission: str, icon: str, variant: ActionVariant = ActionVariant.DEFAULT
+) -> Callable[[Callable[[Any, HttpRequest, Any], None]], Any]:
+    """Make a method ``(request, row)`` a button on the row's page that asks the question first."""
+
+    def decorate(act: Callable[[Any, HttpRequest, Any], None]) -> Any:
+        def submit(
+            model_admin: ModelAdmin, request: HttpRequest, _form: BaseDialogForm, object_id: str
+        ) -> HttpResponseBase:
+            row = model_admin.get_object(request, object_id)
+            if row is None:
+                raise Http404(f"no {model_admin.opts.verbose_name} {object_id}")
+            act(model_admin, request, row)
+            return _to(request, link_address(row))
+
+        submit.__name__ = act.__name__
+        return action(
+            description=label,
+            permissions=[permission],
+            icon=icon,
+            variant=variant,
+            dialog={"title": label, "description": question, "form_class": BaseDialogForm, "form_submit_text": label},
+        )(submit)
+
+    return decorate
+
+
+def _to(request: HttpRequest, address: str) -> HttpResponseBase:
+    """Lead back to a page, as a browser or the script that sent the dialog's form follows it."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(headers={"HX-Redirect": address})
+    return HttpResponseRedirect(address)

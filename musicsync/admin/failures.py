@@ -1,0 +1,93 @@
+"""What went wrong in the machinery, and who was told."""
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from musicsync.admin.base import ReadOnlyAdmin, RunFilter
+from musicsync.admin.show import FAILURE_COLOURS, NOTHING, link, moment, preformatted, short
+from musicsync.models import Alert, Failure
+
+
+@admin.register(Failure)
+class FailureAdmin(ReadOnlyAdmin):
+    """Failures of tasks, with their tracebacks."""
+
+    list_display = ("when", "what", "task", "error_line", "run_link", "worker")
+    list_filter = ("kind", RunFilter)
+    list_select_related = ("run",)
+    fieldsets = (
+        (None, {"fields": (("what", "when"), ("task", "task_id"), "shown_arguments", ("run_link", "worker"))}),
+        ("Error", {"fields": ("shown_error", "shown_traceback")}),
+    )
+
+    @display(description="time")
+    def when(self, failure: Failure) -> str:
+        """Show when it was."""
+        return moment(failure.created_at)
+
+    @display(description="kind", label=FAILURE_COLOURS)
+    def what(self, failure: Failure) -> tuple[str, str]:
+        """Show the kind as a label."""
+        return failure.kind, failure.get_kind_display()
+
+    @display(description="error")
+    def error_line(self, failure: Failure) -> str:
+        """Show the start of the error."""
+        return short(failure.error) or NOTHING
+
+    @display(description="run")
+    def run_link(self, failure: Failure) -> SafeString | str:
+        """Link to the run."""
+        return link(failure.run, failure.run_id)
+
+    @display(description="arguments")
+    def shown_arguments(self, failure: Failure) -> SafeString | str:
+        """Show what the task was called with."""
+        return preformatted(failure.arguments)
+
+    @display(description="error")
+    def shown_error(self, failure: Failure) -> SafeString | str:
+        """Show the whole error."""
+        return preformatted(failure.error)
+
+    @display(description="traceback")
+    def shown_traceback(self, failure: Failure) -> SafeString | str:
+        """Show the traceback."""
+        return preformatted(failure.traceback)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    """Alerts: what people were told, and how often it came up."""
+
+    list_display = ("subject_line", "occurrences", "first", "last", "sent")
+    fieldsets = (
+        (None, {"fields": ("subject", "shown_body", "key")}),
+        ("Times", {"fields": (("occurrences", "first", "last", "sent"),)}),
+    )
+
+    @display(description="subject")
+    def subject_line(self, alert: Alert) -> str:
+        """Show the subject."""
+        return short(alert.subject, 120)
+
+    @display(description="body")
+    def shown_body(self, alert: Alert) -> SafeString | str:
+        """Show the whole text."""
+        return preformatted(alert.body)
+
+    @display(description="first seen")
+    def first(self, alert: Alert) -> str:
+        """Show when it first came up."""
+        return moment(alert.first_at)
+
+    @display(description="last seen")
+    def last(self, alert: Alert) -> str:
+        """Show when it last came up."""
+        return moment(alert.last_at)
+
+    @display(description="sent")
+    def sent(self, alert: Alert) -> str:
+        """Show when people were told."""
+        return moment(alert.sent_at)

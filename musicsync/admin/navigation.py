@@ -1,0 +1,64 @@
+"""The sidebar: how it is going first, then the catalogue, then where it comes from."""
+
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from django_celery_beat.models import PeriodicTask
+
+from musicsync.admin.show import list_url
+from musicsync.models import (
+    Alert,
+    Artist,
+    Budget,
+    Change,
+    Failure,
+    Fetch,
+    Provider,
+    Recording,
+    Rejection,
+    Release,
+    Run,
+    Scope,
+    SourceArtist,
+    SourceRelease,
+    SourceTrack,
+    Track,
+)
+
+_GROUPS: tuple[tuple[str, tuple[tuple[type[Model], str], ...]], ...] = (
+    ("Work", ((Run, "sync"), (Fetch, "download"), (Rejection, "block"), (Failure, "error"), (Alert, "notifications"))),
+    ("Set-up", ((Provider, "hub"), (Scope, "filter_alt"), (Budget, "speed"), (PeriodicTask, "schedule"))),
+    (
+        "Catalogue",
+        ((Track, "music_note"), (Recording, "graphic_eq"), (Release, "album"), (Artist, "artist"), (Change, "history")),
+    ),
+    ("Sources", ((SourceTrack, "queue_music"), (SourceRelease, "library_music"), (SourceArtist, "groups"))),
+    ("People", ((User, "person"), (Group, "group"))),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the groups of links that the user may follow."""
+    groups = [_group(request, title, models) for title, models in _GROUPS]
+    start = {"items": [{"title": "Overview", "icon": "dashboard", "link": reverse("admin:index")}]}
+    return [start, *(group for group in groups if group["items"])]
+
+
+def _group(request: HttpRequest, title: str, models: tuple[tuple[type[Model], str], ...]) -> dict[str, Any]:
+    return {
+        "title": title,
+        "separator": True,
+        "items": [
+            {"title": str(model._meta.verbose_name_plural).capitalize(), "icon": icon, "link": list_url(model)}
+            for model, icon in models
+            if _may_view(request, model)
+        ],
+    }
+
+
+def _may_view(request: HttpRequest, model: type[Model]) -> bool:
+    names = (f"{model._meta.app_label}.{verb}_{model._meta.model_name}" for verb in ("view", "change"))
+    return any(request.user.has_perm(name) for name in names)

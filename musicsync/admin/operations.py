@@ -1,0 +1,108 @@
+"""What people set going from the admin, each with one message that says what came of it.
+
+A run is a row before any message about it is sent, so a broker that is away costs time and nothing else.
+"""
+
+from collections.abc import Callable, Iterable
+
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from kombu.exceptions import OperationalError
+
+from musicsync import tasks
+from musicsync.admin.show import link, list_link
+from musicsync.models import Fetch, Provider, Run
+from musicsync.records import MusicsyncError
+from musicsync.sync import runs
+
+
+def sync(request: HttpRequest, providers: Iterable[Provider], mode: Run.Mode) -> None:
+    """Start a run of each provider now."""
+    for provider in providers:
+        with_clear_errors(request, lambda provider=provider: _start(request, provider, mode))
+
+
+def cancel(request: HttpRequest, chosen: Iterable[Run]) -> None:
+    """Cancel each run."""
+    for run in chosen:
+        with_clear_errors(request, lambda run=run: _cancel(request, run))
+
+
+def approve(request: HttpRequest, chosen: Iterable[Run]) -> None:
+    """Carry out the removals that each held run asks about."""
+    for run in chosen:
+        with_clear_errors(request, lambda run=run: _approve(request, run))
+
+
+def replay(request: HttpRequest, fetches: QuerySet[Fetch]) -> None:
+    """Let the dead ones of the fetches be tried again, run by run."""
+    dead = fetches.filter(status=Fetch.Status.DEAD).order_by()
+    affected = list(Run.objects.filter(pk__in=dead.values("run")).select_related("provider__budget").order_by("pk"))
+    if not affected:
+        messages.warning(request, "No fetch was replayed: none of the chosen ones is dead.")
+    for run in affected:
+        with_clear_errors(request, lambda run=run: _replay(request, run, dead.filter(run=run)))
+
+
+def with_clear_errors(request: HttpRequest, act: Callable[[], None]) -> None:
+    """Do it; what an operator can put right becomes one message instead of an error page."""
+    try:
+        act()
+    except MusicsyncError as error:
+        messages.error(request, str(error))
+
+
+def _start(request: HttpRequest, provider: Provider, mode: Run.Mode) -> None:
+    run = runs.open_run(provider, mode, Run.Trigger.ADMIN)
+    owed = Fetch.objects.filter(run=run).count()
+    _send(request, run, format_html("started ({}): {} owed", mode, _requests(run, owed)))
+
+
+def _replay(request: HttpRequest, run: Run, dead: QuerySet[Fetch]) -> None:
+    replayed = runs.replay(dead).get(run.pk, 0)
+    _send(request, run, format_html("goes on: {} replayed", _requests(run, replayed)))
+
+
+def _cancel(request: HttpRequest, run: Run) -> None:
+    owed = runs.cancel(run)
+    said = "it owed nothing any more" if not owed else format_html("{} will not be sent", _requests(run, owed))
+    messages.success(request, format_html("{} cancelled: {}", _named(run), said))
+
+
+def _approve(request: HttpRequest, run: Run) -> None:
+    removed = runs.approve(run)
+    said = ", ".join(f"{count:,} {what.partition('.')[0]}s" for what, count in sorted(removed.items()))
+    messages.success(request, format_html("{} approved: removed {}", _named(run), said or "nothing"))
+
+
+def _send(request: HttpRequest, run: Run, said: SafeString) -> None:
+    """Send the run's messages once its rows are committed, and say so; or that it waits for the broker."""
+
+    def begin() -> None:
+        try:
+            tasks.begin(run)
+        except OperationalError:
+            messages.error(
+                request,
+                format_html(
+                    "{} is recorded, but CELERY_BROKER_URL cannot be reached: start the broker, a worker and beat, "
+                    "then it goes on by itself",
+                    _named(run),
+                ),
+            )
+        else:
+            messages.success(request, format_html("{} {}", _named(run), said))
+
+    transaction.on_commit(begin)
+
+
+def _named(run: Run) -> SafeString:
+    return format_html("{} of {}", link(run, f"Run {run.pk}"), link(run.provider))
+
+
+def _requests(run: Run, count: int) -> SafeString:
+    return list_link(Fetch, f"{count:,} request{'' if count == 1 else 's'}", run=run.pk)

@@ -1,0 +1,295 @@
+"""Providers, their budgets, and what of them is followed."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django_celery_beat.models import PeriodicTask
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from musicsync import schedule
+from musicsync.admin import operations
+from musicsync.admin.base import BrowseAdmin
+from musicsync.admin.dialogs import button
+from musicsync.admin.show import NOTHING, Table, external, link, list_link, moment, run_badge, short
+from musicsync.models import Budget, Provider, Run, Scope
+from musicsync.providers import registry
+from musicsync.records import MusicsyncError
+from musicsync.sync.work import client_for
+
+_LATEST_RUNS = 10
+
+
+class ProviderForm(forms.ModelForm):
+    """A provider; address and budget may be left out, and are the adapter's own then."""
+
+    base_url = forms.CharField(required=False, max_length=300, label="Base URL")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "budget" in self.fields:
+            self.fields["budget"].required = False
+            self.fields["budget"].help_text = "Empty: a budget of its own, with the adapter's rate and burst."
+
+    def clean(self) -> dict[str, Any]:
+        """Fill in the adapter's address where none is given."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        adapter = given.get("adapter") or self.instance.adapter
+        if adapter and not given.get("base_url") and "base_url" not in self.errors:
+            given["base_url"] = registry.get(adapter).base_url
+        return given
+
+
+@admin.register(Provider)
+class ProviderAdmin(ModelAdmin):
+    """Providers: set up, looked at and synced here."""
+
+    form = ProviderForm
+    list_display = ("slug", "adapter", "address", "enabled", "trust", "budget", "credential", "last_run")
+    list_select_related = ("budget",)
+    list_filter = ("enabled", "adapter")
+    search_fields = ("slug",)
+    ordering = ("trust", "slug")
+    autocomplete_fields = ("budget",)
+    actions = ("sync_incremental", "sync_full")
+    actions_detail = ("sync_incremental_now", "sync_full_now")
+    list_fullwidth = True
+    change_form_outer_after_template = "musicsync/panels.html"
+    fieldsets = (
+        (None, {"fields": (("slug", "adapter"), "base_url", "budget", "enabled")}),
+        ("Trust", {"fields": (("trust", "removal_limit"),)}),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
+        """Show beside the fields of a provider that exists what it still needs."""
+        fields = super().get_fieldsets(request, obj)
+        return fields if obj is None else (*fields, ("Set-up", {"fields": (("credential", "readiness"), "see")}))
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
+        """Name and dialect stay: provenance, schedules and the credential's setting rest on them."""
+        return ("credential", "readiness", "see", *(("slug", "adapter") if obj else ()))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Name each adapter's address beside the field."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        own = (f"{adapter.base_url} ({adapter.label})" for adapter in registry.ADAPTERS.values())
+        form.base_fields["base_url"].help_text = f"Empty: the adapter's own, {', '.join(own)}."
+        return form
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
+        """Return providers, each with its latest run."""
+        latest = Run.objects.filter(provider=OuterRef("pk")).order_by("-pk")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(latest_run=Subquery(latest.values("pk")[:1]), latest_status=Subquery(latest.values("status")[:1]))
+        )
+
+    def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:
+        """Save the provider, with a budget of its own where none is chosen."""
+        if obj.budget_id is None:
+            adapter = registry.get(obj.adapter)
+            obj.budget, created = Budget.objects.get_or_create(
+                name=obj.slug, defaults={"rate": adapter.rate, "burst": adapter.burst}
+            )
+            messages.info(request, f"Budget {obj.budget} {'was made' if created else 'existed and is used'}.")
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
+        """Only what never ran can be deleted: the catalogue rests on the rest. Disable it instead."""
+        return super().has_delete_permission(request, obj) and obj is not None and not obj.runs.exists()
+
+    @action(description="Sync now (incremental)", permissions=["change"])
+    def sync_incremental(self, request: HttpRequest, chosen: QuerySet[Provider]) -> None:
+        """Start an incremental run of each chosen provider."""
+        operations.sync(request, chosen, Run.Mode.INCREMENTAL)
+
+    @action(description="Sync now (full)", permissions=["change"])
+    def sync_full(self, request: HttpRequest, chosen: QuerySet[Provider]) -> None:
+        """Start a full run of each chosen provider."""
+        operations.sync(request, chosen, Run.Mode.FULL)
+
+    @button(
+        "Sync now (incremental)",
+        "Starts a run that asks for what is new.",
+        permission="change",
+        icon="sync",
+    )
+    def sync_incremental_now(self, request: HttpRequest, provider: Provider) -> None:
+        """Start an incremental run of this provider."""
+        operations.sync(request, [provider], Run.Mode.INCREMENTAL)
+
+    @button(
+        "Sync now (full)",
+        "Starts a run that asks for everything, and removes what is absent.",
+        permission="change",
+        icon="sync_alt",
+    )
+    def sync_full_now(self, request: HttpRequest, provider: Provider) -> None:
+        """Start a full run of this provider."""
+        operations.sync(request, [provider], Run.Mode.FULL)
+
+    @display(description="base URL")
+    def address(self, provider: Provider) -> SafeString | str:
+        """Link to the provider where the address is http(s)."""
+        return external(provider.base_url)
+
+    @display(description="credential")
+    def credential(self, provider: Provider) -> str:
+        """Show whether the credential is set, never the credential."""
+        adapter = registry.ADAPTERS.get(provider.adapter)
+        if adapter is None or adapter.credential == "none":
+            return "not needed"
+        is_set = bool(settings.MUSICSYNC_CREDENTIALS.get(provider.credential_setting))
+        return f"{provider.credential_setting} is {'set' if is_set else 'not set'} ({adapter.credential})"
+
+    @display(description="ready")
+    def readiness(self, provider: Provider) -> str:
+        """Show what is missing before it can be asked."""
+        try:
+            client_for(provider, registry.get(provider.adapter))
+        except MusicsyncError as error:
+            return str(error)
+        return "yes" if provider.scopes.filter(active=True).exists() else "it follows nothing: add a scope"
+
+    @display(description="last run")
+    def last_run(self, provider: Any) -> SafeString | str:
+        """Link to the latest run, with its status."""
+        if provider.latest_run is None:
+            return NOTHING
+        latest = Run(pk=provider.latest_run)
+        return format_html("{} {}", run_badge(provider.latest_status), link(latest, f"run {latest.pk}"))
+
+    @display(description="see")
+    def see(self, provider: Provider) -> SafeString:
+        """Link to what belongs to the provider."""
+        return format_html(
+            "{} · {}",
+            list_link(Scope, "scopes", provider__id__exact=provider.pk),
+            list_link(Run, "runs", provider__id__exact=provider.pk),
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> Any:
+        """Show a provider's schedules and latest runs below its fields."""
+        if obj is not None:
+            context["panels"] = [_schedule_table(obj), _run_table(obj)]
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+
+@admin.register(Budget)
+class BudgetAdmin(ModelAdmin):
+    """Budgets: what one credential may ask of its provider."""
+
+    list_display = ("name", "rate", "burst", "cooldown_until", "used_by")
+    search_fields = ("name",)
+    ordering = ("name",)
+    readonly_fields = ("used_by", "theoretical_arrival_at")
+    fields = ("name", ("rate", "burst"), "cooldown_until", "used_by", "theoretical_arrival_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Budget]:
+        """Return budgets with the providers that use them."""
+        return super().get_queryset(request).prefetch_related("providers")
+
+    @display(description="used by")
+    def used_by(self, budget: Budget) -> str:
+        """Show who shares it."""
+        if budget.pk is None:
+            return NOTHING
+        return ", ".join(provider.slug for provider in budget.providers.all()) or NOTHING
+
+
+class ScopeForm(forms.ModelForm):
+    """A scope, its key in the one form that the provider's adapter gives it."""
+
+    def clean(self) -> dict[str, Any]:
+        """Bring the key into its canonical form.
+
+        Raises:
+            ValidationError: the provider cannot follow this.
+        """
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if given.get("provider") and given.get("kind"):
+            try:
+                adapter = registry.get(given["provider"].adapter)
+                given["key"] = adapter.normalise_key(given["kind"], given.get("key", ""))
+            except MusicsyncError as error:
+                raise forms.ValidationError({"key": str(error)}) from error
+        return given
+
+
+@admin.register(Scope)
+class ScopeAdmin(BrowseAdmin):
+    """Scopes: what of each provider is followed. A provider may have a hundred thousand."""
+
+    form = ScopeForm
+    list_display = ("described", "provider", "active", "since", "mark")
+    list_filter = ("provider", "kind", "active")
+    list_select_related = ("provider",)
+    search_fields = ("key",)
+    search_help_text = "The whole key"
+    autocomplete_fields = ("provider",)
+    fields = ("provider", ("kind", "key"), "active", "mark")
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: Scope | None = None) -> tuple[str, ...]:
+        """A scope that exists is switched on and off; another thing to follow is another scope."""
+        return ("mark", *(("provider", "kind", "key") if obj else ()))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Scope | None = None) -> bool:
+        """Only what was never fetched can be deleted: pages are the evidence for removals. Switch it off instead."""
+        return super().has_delete_permission(request, obj) and obj is not None and not obj.known_pages.exists()
+
+    def find(self, rows: QuerySet[Scope], term: str) -> QuerySet[Scope]:
+        """Return the scopes with this key, by the index that begins with provider and kind."""
+        providers = list(Provider.objects.values_list("pk", flat=True))
+        return rows.filter(provider__in=providers, kind__in=Scope.Kind.values, key=term)
+
+    @display(description="scope")
+    def described(self, scope: Scope) -> str:
+        """Show kind and key."""
+        return str(scope)
+
+    @display(description="followed since")
+    def since(self, scope: Scope) -> str:
+        """Show when it was added."""
+        return moment(scope.created_at)
+
+    @display(description="next incremental run goes on at")
+    def mark(self, scope: Scope) -> str:
+        """Show the watermark."""
+        return short(scope.watermark) if scope.watermark else NOTHING
+
+
+def _schedules(provider: Provider) -> QuerySet[PeriodicTask]:
+    return PeriodicTask.objects.filter(name__startswith=schedule.name_of(provider, ""))
+
+
+def _schedule_table(provider: Provider) -> Table:
+    tasks = _schedules(provider).select_related("crontab", "interval", "solar", "clocked").order_by("name")
+    return Table(
+        "Schedules",
+        ("Schedule", "When", "On", "Last sent"),
+        [
+            (link(task, task.name), str(task.scheduler), "yes" if task.enabled else "no", moment(task.last_run_at))
+            for task in tasks
+        ],
+    )
+
+
+def _run_table(provider: Provider) -> Table:
+    return Table(
+        "Latest runs",
+        ("Run", "Status", "Mode", "Trigger", "Started", "Error"),
+        [
+            (link(run, run.pk), run_badge(run.status), run.mode, run.trigger, moment(run.started_at), short(run.error))
+            for run in provider.runs.order_by("-pk")[:_LATEST_RUNS]
+        ],
+        list_link(Run, "all its runs", provider__id__exact=provider.pk),
+    )

@@ -1,0 +1,360 @@
+"""Runs, their fetches, and what was rejected on the way."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from musicsync.admin import operations
+from musicsync.admin.base import ReadOnlyAdmin, RunFilter, of_providers
+from musicsync.admin.dialogs import button
+from musicsync.admin.show import (
+    FETCH_COLOURS,
+    NOTHING,
+    RUN_COLOURS,
+    Table,
+    elapsed,
+    external,
+    link,
+    list_link,
+    moment,
+    preformatted,
+    short,
+    totals,
+)
+from musicsync.models import Change, Fetch, KnownPage, Rejection, Run
+from musicsync.queries import progress
+
+_SAMPLE = 20
+_LATEST_RUNS = 100
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    """Runs: how far they are, what they did, and what can be done about them."""
+
+    list_display = ("number", "provider", "kind", "trigger", "state", "requests", "dead", "started", "took", "said")
+    list_filter = ("status", "mode", "trigger", "provider")
+    list_select_related = ("provider",)
+    search_fields = ("pk",)
+    search_help_text = "Number of the run"
+    actions = ("cancel", "replay", "approve")
+    actions_detail = ("cancel_run", "replay_run", "approve_run")
+    fieldsets = (
+        (None, {"fields": (("state", "provider"), ("mode", "trigger"), ("scope", "schedule", "slot"), "problem")}),
+        ("Progress", {"fields": (("done", "owed", "dead_now"), ("started", "finished", "took"), "sums", "see")}),
+    )
+
+    def find(self, rows: QuerySet[Run], term: str) -> QuerySet[Run]:
+        """Return the run of this number."""
+        return rows.filter(pk=term) if term.isdecimal() else rows.none()
+
+    def prepare_rows(self, rows: Sequence[Any]) -> None:
+        """Count the dead fetches of the runs on the page, which an index of dead ones answers."""
+        dead = _by_run(Fetch.objects.filter(status=Fetch.Status.DEAD), rows)
+        running = [run for run in rows if run.status == Run.Status.RUNNING]
+        applied = _by_run(Fetch.objects.filter(status=Fetch.Status.APPLIED), running)
+        owed = _by_run(Fetch.objects.filter(status__in=Fetch.OPEN), running)
+        for run in rows:
+            run.dead_fetches = dead.get(run.pk, 0)
+            run.progress_text = f"{applied.get(run.pk, 0):,} of {applied.get(run.pk, 0) + owed.get(run.pk, 0):,}"
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the run with how far it is."""
+        run = super().get_object(request, object_id, from_field)
+        if run is not None:
+            run.progress = progress(run.pk)
+        return run
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Return the buttons that make sense for the run as it stands."""
+        run = Run.objects.filter(pk=object_id).first() if str(object_id).isdecimal() else None
+        offered = {
+            "cancel_run": run is not None and run.status == Run.Status.RUNNING,
+            "replay_run": Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).exists(),
+            "approve_run": run is not None and run.status == Run.Status.HELD,
+        }
+        hidden = {self.get_unfold_action(name).action_name for name, sensible in offered.items() if not sensible}
+        return [found for found in super().get_actions_detail(request, object_id) if found.action_name not in hidden]
+
+    @action(description="Cancel", permissions=["operate"])
+    def cancel(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        """Cancel the chosen runs."""
+        operations.cancel(request, chosen)
+
+    @action(description="Replay dead fetches", permissions=["operate"])
+    def replay(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        """Replay the dead fetches of the chosen runs."""
+        operations.replay(request, Fetch.objects.filter(run__in=chosen.order_by().values("pk")))
+
+    @action(description="Approve removals", permissions=["operate"])
+    def approve(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        """Approve the removals of the chosen runs."""
+        operations.approve(request, chosen)
+
+    @button(
+        "Cancel run",
+        "No request of this run is sent any more. What it has applied stays.",
+        permission="operate",
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+    )
+    def cancel_run(self, request: HttpRequest, run: Run) -> None:
+        """Cancel this run."""
+        operations.cancel(request, [run])
+
+    @button(
+        "Replay dead fetches",
+        "The requests of this run that failed for good are tried again, and the run goes on.",
+        permission="operate",
+        icon="replay",
+    )
+    def replay_run(self, request: HttpRequest, run: Run) -> None:
+        """Replay the dead fetches of this run."""
+        operations.replay(request, Fetch.objects.filter(run=run))
+
+    @button(
+        "Approve removals",
+        "What this run did not find any more is removed from the catalogue.",
+        permission="operate",
+        icon="done_all",
+        variant=ActionVariant.WARNING,
+    )
+    def approve_run(self, request: HttpRequest, run: Run) -> None:
+        """Approve the removals of this run."""
+        operations.approve(request, [run])
+
+    @display(description="run")
+    def number(self, run: Run) -> str:
+        """Show the number alone, without a thousands separator."""
+        return str(run.pk)
+
+    @display(description="mode")
+    def kind(self, run: Run) -> str:
+        """Show the mode in one word."""
+        return run.mode
+
+    @display(description="status", label=RUN_COLOURS)
+    def state(self, run: Run) -> tuple[str, str]:
+        """Show the status as a label."""
+        return run.status, run.get_status_display()
+
+    @display(description="requests")
+    def requests(self, run: Any) -> str:
+        """Show how many requests were made, or how far a running run is."""
+        return run.progress_text if run.status == Run.Status.RUNNING else f"{run.summary.get('requests', 0):,}"
+
+    @display(description="dead")
+    def dead(self, run: Any) -> SafeString | str:
+        """Show how many fetches are dead, with a link to them."""
+        count = run.dead_fetches
+        return list_link(Fetch, f"{count:,}", run=run.pk, status__exact="dead") if count else NOTHING
+
+    @display(description="error")
+    def said(self, run: Run) -> str:
+        """Show the start of the error."""
+        return short(run.error) or NOTHING
+
+    @display(description="error")
+    def problem(self, run: Run) -> SafeString | str:
+        """Show the whole error."""
+        return preformatted(run.error)
+
+    @display(description="started")
+    def started(self, run: Run) -> str:
+        """Show when it started."""
+        return moment(run.started_at)
+
+    @display(description="finished")
+    def finished(self, run: Run) -> str:
+        """Show when it ended."""
+        return moment(run.finished_at)
+
+    @display(description="took")
+    def took(self, run: Run) -> str:
+        """Show how long it took."""
+        return elapsed((run.finished_at - run.started_at).total_seconds()) if run.finished_at else NOTHING
+
+    @display(description="requests done")
+    def done(self, run: Any) -> str:
+        """Show how many requests are done."""
+        return f"{run.progress.done:,}"
+
+    @display(description="requests owed")
+    def owed(self, run: Any) -> str:
+        """Show how many requests are owed."""
+        return f"{run.progress.owed:,}"
+
+    @display(description="dead fetches")
+    def dead_now(self, run: Any) -> str:
+        """Show how many fetches are dead."""
+        return f"{run.progress.dead:,}"
+
+    @display(description="totals")
+    def sums(self, run: Any) -> SafeString | str:
+        """Show what the run did, added up."""
+        return totals(run.progress.totals)
+
+    @display(description="see")
+    def see(self, run: Run) -> SafeString:
+        """Link to what belongs to the run."""
+        return format_html(
+            "{} · {} · {}",
+            list_link(Fetch, "fetches", run=run.pk),
+            list_link(Rejection, "rejections", run=run.pk),
+            list_link(Change, "changes", run=run.pk),
+        )
+
+    def panels(self, run: Run) -> list[Table]:
+        """Show the first dead fetches."""
+        dead = list(run.fetches.filter(status=Fetch.Status.DEAD).order_by("pk")[:_SAMPLE])
+        if not dead:
+            return []
+        return [
+            Table(
+                "Dead fetches",
+                ("Request", "Failures", "Error", "Ended"),
+                [(link(f, short(f.key)), f.failures, short(f.error, 200), moment(f.finished_at)) for f in dead],
+                list_link(Fetch, "all dead fetches of this run", run=run.pk, status__exact="dead"),
+            )
+        ]
+
+
+@admin.register(Fetch)
+class FetchAdmin(ReadOnlyAdmin):
+    """Fetches: each request a run owes or owed."""
+
+    list_display = ("request_key", "state", "outcome", "failures", "counted", "error_line", "run_link", "ended")
+    list_filter = ("status", "outcome", RunFilter, ("run__provider", admin.RelatedFieldListFilter))
+    list_select_related = ("run__provider",)
+    search_fields = ("key",)
+    search_help_text = "Request key within the chosen run, or number of the fetch"
+    actions = ("replay",)
+    fieldsets = (
+        (None, {"fields": ("request_key", "address", ("state", "outcome", "failures"), ("run_link", "scope"))}),
+        ("Times", {"fields": (("queued_at", "started_at", "finished_at"), ("not_before", "lease_expires_at"))}),
+        ("Result", {"fields": ("sums", "problem")}),
+    )
+
+    def find(self, rows: QuerySet[Fetch], term: str) -> QuerySet[Fetch]:
+        """Return the fetch of this number, or those of the latest runs with this key."""
+        if term.isdecimal():
+            return rows.filter(pk=term)
+        latest = list(Run.objects.order_by("-pk").values_list("pk", flat=True)[:_LATEST_RUNS])
+        return rows.filter(run__in=latest, key=term)
+
+    @action(description="Replay dead", permissions=["operate"])
+    def replay(self, request: HttpRequest, chosen: QuerySet[Fetch]) -> None:
+        """Replay the dead ones of the chosen fetches."""
+        operations.replay(request, Fetch.objects.filter(pk__in=chosen.order_by().values("pk")))
+
+    @display(description="request")
+    def request_key(self, fetch: Fetch) -> str:
+        """Show the request."""
+        return short(fetch.key, 120)
+
+    @display(description="address")
+    def address(self, fetch: Fetch) -> SafeString | str:
+        """Link to where the provider answers."""
+        return external(f"{fetch.run.provider.base_url.rstrip('/')}/{fetch.key.lstrip('/')}")
+
+    @display(description="status", label=FETCH_COLOURS)
+    def state(self, fetch: Fetch) -> tuple[str, str]:
+        """Show the status as a label."""
+        return fetch.status, fetch.get_status_display().partition(":")[0]
+
+    @display(description="counts")
+    def counted(self, fetch: Fetch) -> SafeString | str:
+        """Show what it brought."""
+        return totals(fetch.counts)
+
+    sums = counted
+
+    @display(description="error")
+    def error_line(self, fetch: Fetch) -> str:
+        """Show the last line of the error, which says most."""
+        return short((fetch.error.strip().splitlines() or [NOTHING])[-1])
+
+    @display(description="error")
+    def problem(self, fetch: Fetch) -> SafeString | str:
+        """Show the whole error."""
+        return preformatted(fetch.error)
+
+    @display(description="run")
+    def run_link(self, fetch: Fetch) -> SafeString | str:
+        """Link to the run."""
+        return link(fetch.run, f"{fetch.run.pk}: {fetch.run.provider}")
+
+    @display(description="ended")
+    def ended(self, fetch: Fetch) -> str:
+        """Show when it ended."""
+        return moment(fetch.finished_at)
+
+
+@admin.register(Rejection)
+class RejectionAdmin(ReadOnlyAdmin):
+    """Rejections: items that could not become records, kept until their page comes without them."""
+
+    list_display = ("reason_line", "path_line", "excerpt_line", "provider", "run_link", "seen")
+    list_filter = ("provider", RunFilter)
+    list_select_related = ("provider", "run", "page")
+    search_fields = ("reason",)
+    search_help_text = "Part of the reason, or the whole key of the page"
+    fieldsets = (
+        (None, {"fields": ("reason", "path", "shown_excerpt")}),
+        ("Where", {"fields": ("page_key", ("provider", "run_link", "seen"))}),
+    )
+
+    def find(self, rows: QuerySet[Rejection], term: str) -> QuerySet[Rejection]:
+        """Return the rejections of the page with this key, else those whose reason has the term in it."""
+        of_page = of_providers(KnownPage.objects.all(), "key", term)
+        return rows.filter(page__in=of_page) if of_page else rows.filter(reason__icontains=term)
+
+    @display(description="reason")
+    def reason_line(self, rejection: Rejection) -> str:
+        """Show the start of the reason."""
+        return short(rejection.reason)
+
+    @display(description="path")
+    def path_line(self, rejection: Rejection) -> str:
+        """Show where it stood."""
+        return short(rejection.path)
+
+    @display(description="excerpt")
+    def excerpt_line(self, rejection: Rejection) -> str:
+        """Show the start of the item."""
+        return short(rejection.excerpt, 60)
+
+    @display(description="excerpt")
+    def shown_excerpt(self, rejection: Rejection) -> SafeString | str:
+        """Show the item as far as it was kept."""
+        return preformatted(rejection.excerpt)
+
+    @display(description="page")
+    def page_key(self, rejection: Rejection) -> str:
+        """Show the request whose answer it stood in."""
+        return rejection.page.key
+
+    @display(description="run")
+    def run_link(self, rejection: Rejection) -> SafeString | str:
+        """Link to the run."""
+        return link(rejection.run, rejection.run_id)
+
+    @display(description="seen")
+    def seen(self, rejection: Rejection) -> str:
+        """Show when it was seen."""
+        return moment(rejection.created_at)
+
+
+def _by_run(fetches: QuerySet[Fetch], chosen: Sequence[Run]) -> dict[int, int]:
+    """Return how many of the fetches each of the runs has."""
+    if not chosen:
+        return {}
+    rows = fetches.filter(run__in=[run.pk for run in chosen]).values("run").annotate(n=Count("pk")).order_by()
+    return {row["run"]: row["n"] for row in rows}

@@ -1,0 +1,100 @@
+"""What each provider last said, row by row."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from musicsync.admin.base import ReadOnlyAdmin, of_providers
+from musicsync.admin.show import NOTHING, STATE_COLOURS, link, moment, preformatted, short
+from musicsync.models import SourceArtist, SourceRelease, SourceTrack
+
+
+class SourceAdmin(ReadOnlyAdmin):
+    """What the three kinds of source rows have in common."""
+
+    list_filter = ("state", "provider")
+    search_fields = ("external_id",)
+    search_help_text = "A provider's id"
+    keys: tuple[str, ...] = ("external_id",)
+    entity = ""
+
+    def get_list_display(self, _request: Any) -> list[str]:
+        """Return the columns."""
+        return ["external_id", "provider", "named", "entity_link", "existence", "flagged", "changed"]
+
+    def get_list_select_related(self, _request: Any) -> tuple[str, ...]:
+        """Return what the columns link to."""
+        return ("provider", self.entity)
+
+    def get_fieldsets(self, _request: Any, _obj: Any = None) -> list[Any]:
+        """Return the fields of the row's page."""
+        return [
+            (None, {"fields": [("provider", *self.keys), "entity_link", ("existence", "merged_into", "flagged")]}),
+            ("Record", {"fields": ["record", ("created_at", "changed", "run_link")]}),
+        ]
+
+    def find(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
+        """Return the rows that have this id."""
+        found = [key for column in self.keys for key in of_providers(self.model.objects.all(), column, term)]
+        return rows.filter(Q(pk__in=found))
+
+    @display(description="name")
+    def named(self, source: Any) -> str:
+        """Show the name or title that the provider gives."""
+        return short(source.fields.get("title") or source.fields.get("name") or NOTHING)
+
+    @display(description="in the catalogue")
+    def entity_link(self, source: Any) -> SafeString | str:
+        """Link to the row that it describes."""
+        return link(getattr(source, self.entity))
+
+    @display(description="state", label=STATE_COLOURS)
+    def existence(self, source: Any) -> tuple[str, str]:
+        """Show the state as a label."""
+        return source.state, source.state
+
+    @display(description="flags")
+    def flagged(self, source: Any) -> str:
+        """Show what is wrong with it."""
+        return ", ".join(source.flags) or NOTHING
+
+    @display(description="record")
+    def record(self, source: Any) -> SafeString | str:
+        """Show the record as it was parsed."""
+        return preformatted(source.fields)
+
+    @display(description="changed")
+    def changed(self, source: Any) -> str:
+        """Show when it changed."""
+        return moment(source.changed_at)
+
+    @display(description="changed in run")
+    def run_link(self, source: Any) -> SafeString | str:
+        """Link to the run in which it changed."""
+        return link(source.changed_run, source.changed_run_id)
+
+
+@admin.register(SourceArtist)
+class SourceArtistAdmin(SourceAdmin):
+    """Artists as providers describe them."""
+
+    entity = "artist"
+
+
+@admin.register(SourceRelease)
+class SourceReleaseAdmin(SourceAdmin):
+    """Releases as providers describe them."""
+
+    entity = "release"
+
+
+@admin.register(SourceTrack)
+class SourceTrackAdmin(SourceAdmin):
+    """Tracks, or recordings by themselves, as providers describe them."""
+
+    entity = "recording"
+    keys = ("external_id", "release_key", "recording_key")
+    search_help_text = "A provider's id of the track, the release or the recording"
