@@ -8,6 +8,8 @@ Load shed:  a 503 with ``X-RateLimit-Who: search-shed`` and ``Retry-After: 0`` s
 Paging:     ``limit`` (25 unless given, 100 at most) and ``offset``. A page with recordings is cut at 500 tracks but
             holds at least one release: the offset moves by the items received, never by the limit (server source,
             Controller/WS/2/Release.pm). Lists inside a lookup stop at 25, so releases are browsed, never embedded.
+Includes:   a lookup takes ``genres``; for browsing, client libraries list the same includes without it, and one that
+            is not allowed is answered with 400, so browsed releases come without genres.
 Merges:     a merged MBID answers 301 to the one that lives on, so the id in the body counts, not the one asked for.
 Quirks:     ``length`` null; ``barcode`` null, empty, or 10 to 13 digits; track numbers such as "A1"; a pregap at
             position 0 and data tracks beside the list of tracks; join phrases that are anything (" ♥ ").
@@ -43,7 +45,8 @@ from musicsync.records import (
     TrackRecord,
 )
 
-_RELEASE_INC = "artist-credits isrcs labels media recordings release-groups genres"
+_BROWSE_INC = "artist-credits isrcs labels media recordings release-groups"
+_RELEASE_INC = f"{_BROWSE_INC} genres"
 _RECORDING_INC = "artist-credits isrcs releases"
 _PAGE = 100
 _KEYS: Final[dict[ScopeKind, str]] = {
@@ -244,7 +247,7 @@ def _release(mbid: str) -> Request:
 
 
 def _browse(by: str, mbid: str, offset: int = 0) -> Request:
-    return _get("release", **{by: mbid}, inc=_RELEASE_INC, limit=str(_PAGE), offset=str(offset))
+    return _get("release", **{by: mbid}, inc=_BROWSE_INC, limit=str(_PAGE), offset=str(offset))
 
 
 def _artist_page(body: bytes, asked: str) -> Page:

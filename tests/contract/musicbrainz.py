@@ -21,7 +21,8 @@ def mbid(number: int) -> str:
 
 
 ARTIST, GUEST, RELEASE, SECOND, TRACK, HIDDEN, DATA, RECORDING, OTHER, LABEL = map(mbid, range(1, 11))
-RELEASE_INC = "artist-credits isrcs labels media recordings release-groups genres"
+BROWSE_INC = "artist-credits isrcs labels media recordings release-groups"
+RELEASE_INC = f"{BROWSE_INC} genres"
 RECORDING_INC = "artist-credits isrcs releases"
 
 ADA = {
@@ -142,7 +143,7 @@ FULL_RECORDS = (
 
 
 def browse(by: str, number: str, offset: int) -> Request:
-    params = {by: number, "inc": RELEASE_INC, "limit": "100", "offset": str(offset), "fmt": "json"}
+    params = {by: number, "inc": BROWSE_INC, "limit": "100", "offset": str(offset), "fmt": "json"}
     return Request(path="release", params=params)
 
 
