@@ -171,6 +171,7 @@ UNFOLD = {
     "SITE_TITLE": "musicsync",
     "SITE_HEADER": "musicsync",
     "SITE_SYMBOL": "library_music",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "musicsync.admin.navigation.icon"}],
     "SIDEBAR": {"navigation": "musicsync.admin.navigation.sidebar"},
     "DASHBOARD_CALLBACK": "musicsync.admin.dashboard.figures",
 }
@@ -212,12 +213,16 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 
 # fetch: provider pages. maintenance: starting, sweeping, finishing. notify: alerts, which must not wait behind either.
 _queue_arguments = {"x-queue-type": "quorum"} if _rabbitmq else None
+# Quorum queues keep a message with a countdown in the broker, which takes topic exchanges; behind a direct one it would
+# block the worker until its time.
+_exchange_type = "topic" if _rabbitmq else "direct"
 CELERY_TASK_QUEUES = [
-    Queue(name, Exchange(name), routing_key=name, queue_arguments=_queue_arguments)
+    Queue(name, Exchange(name, type=_exchange_type), routing_key=name, queue_arguments=_queue_arguments)
     for name in ("fetch", "maintenance", "notify")
 ]
 CELERY_TASK_DEFAULT_QUEUE = CELERY_TASK_DEFAULT_EXCHANGE = CELERY_TASK_DEFAULT_ROUTING_KEY = "maintenance"
 CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum" if _rabbitmq else "classic"
+CELERY_TASK_DEFAULT_EXCHANGE_TYPE = _exchange_type
 # A misspelt queue name is an error, not a queue that nobody reads.
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_ROUTES = {

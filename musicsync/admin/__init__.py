@@ -7,4 +7,5 @@ from musicsync.admin import catalogue, failures, others, providers, runs, source
 __all__ = ["catalogue", "failures", "others", "providers", "runs", "sources"]
 
 # Unfold's own template comes first on the path, so ours has another name.
+admin.site.index_title = "Overview"
 admin.site.index_template = "musicsync/index.html"

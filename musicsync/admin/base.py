@@ -71,6 +71,12 @@ class BrowseAdmin(ModelAdmin):
 class ReadOnlyAdmin(BrowseAdmin):
     """Pages of rows that the engine writes: people look, and act through actions alone."""
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show the row's page without the history of edits, of which there are none."""
+        return super().render_change_form(request, context | {"show_history": False}, *args, **kwargs)
+
     def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         """Refuse: these rows come from runs."""
         return False

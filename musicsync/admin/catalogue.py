@@ -22,6 +22,7 @@ from musicsync.admin.show import (
     moment,
     preformatted,
     short,
+    status_badge,
 )
 from musicsync.identifiers import normalise_gtin, normalise_isrc
 from musicsync.models import (
@@ -41,6 +42,7 @@ from musicsync.queries import who_said_what
 
 _SAMPLE = 50
 _MOST_TRACKS = 300
+_MOST_FIELDS = 4
 _MODEL_OF = {"artist": Artist, "release": Release, "recording": Recording, "track": Track}
 
 
@@ -60,10 +62,10 @@ class EntityAdmin(ReadOnlyAdmin):
         """Return the keys of the rows that the term names by an identifier."""
         return ()
 
-    @display(description="state", label=STATE_COLOURS)
-    def existence(self, row: Any) -> tuple[str, str]:
+    @display(description="state")
+    def existence(self, row: Any) -> SafeString:
         """Show the state as a label."""
-        return row.state, row.get_state_display()
+        return status_badge(row, STATE_COLOURS, "state")
 
     @display(description="changed")
     def changed(self, row: Any) -> str:
@@ -126,9 +128,17 @@ class ReleaseAdmin(EntityAdmin):
     search_fields = ("title",)
     search_help_text = "Start of the title, UPC/EAN, or a provider's id"
     fieldsets = (
-        (None, {"fields": (("title", "version"), "artist_credit", ("type", "released", "released_precision"))}),
-        ("Product", {"fields": (("label", "catalog_number", "gtin"), ("track_count", "explicit", "genres"))}),
-        ("State", {"fields": (("existence", "changed"),)}),
+        (None, {"fields": (("title", "version"), "artist_credit", ("existence", "changed"))}),
+        (
+            "Product",
+            {
+                "fields": (
+                    ("type", "released", "released_precision"),
+                    ("label", "catalog_number", "gtin"),
+                    ("track_count", "explicit", "genres"),
+                )
+            },
+        ),
     )
 
     def identified(self, term: str) -> Iterable[int]:
@@ -151,7 +161,7 @@ class ReleaseAdmin(EntityAdmin):
                         link(t, t.title),
                         link(t.recording),
                         duration(t.duration_ms),
-                        badge(t.state, STATE_COLOURS[t.state]),
+                        status_badge(t, STATE_COLOURS, "state"),
                     )
                     for t in tracks
                 ],
@@ -169,8 +179,17 @@ class RecordingAdmin(EntityAdmin):
     search_fields = ("title",)
     search_help_text = "Start of the title, or an ISRC"
     fieldsets = (
-        (None, {"fields": (("title", "version"), "artist_credit", ("length", "explicit"), "codes")}),
-        ("State", {"fields": (("existence", "changed"),)}),
+        (
+            None,
+            {
+                "fields": (
+                    ("title", "version"),
+                    "artist_credit",
+                    ("length", "explicit", "codes"),
+                    ("existence", "changed"),
+                )
+            },
+        ),
     )
 
     def get_queryset(self, request: Any) -> QuerySet[Recording]:
@@ -199,7 +218,7 @@ class RecordingAdmin(EntityAdmin):
                         link(t.release),
                         f"{t.disc}.{t.position}",
                         link(t, t.title),
-                        badge(t.state, STATE_COLOURS[t.state]),
+                        status_badge(t, STATE_COLOURS, "state"),
                     )
                     for t in tracks
                 ],
@@ -218,8 +237,7 @@ class TrackAdmin(EntityAdmin):
     search_help_text = "Start of the title, an ISRC, or a provider's id"
     fieldsets = (
         (None, {"fields": (("title", "version"), "credit", ("release_link", "place", "number"))}),
-        ("Sound", {"fields": (("recording_link", "length", "codes"),)}),
-        ("State", {"fields": (("existence", "changed"),)}),
+        ("Sound", {"fields": (("recording_link", "length", "codes"), ("existence", "changed"))}),
     )
 
     def identified(self, term: str) -> Iterable[int]:
@@ -270,7 +288,7 @@ class ChangeAdmin(ReadOnlyAdmin):
     list_filter = ("entity", "action", ("provider", admin.RelatedFieldListFilter), RunFilter)
     list_select_related = ("provider", "run")
     search_fields = ("entity_id",)
-    search_help_text = 'Number of a row, alone or after its kind: "track 12"'
+    search_help_text = 'Row, such as "track 12"'
     fieldsets = (
         (None, {"fields": (("entity_link", "act"), ("provider", "run_link", "at"), "fields_changed")}),
         ("As stored", {"fields": ("raw_before", "raw_after", "transaction")}),
@@ -309,15 +327,15 @@ class ChangeAdmin(ReadOnlyAdmin):
         named = f"{change.entity} {change.entity_id}"
         return link(change.row, f"{named}: {short(str(change.row), 60)}") if change.row else named
 
-    @display(description="action", label=ACTION_COLOURS)
-    def act(self, change: Change) -> tuple[str, str]:
+    @display(description="action")
+    def act(self, change: Change) -> SafeString:
         """Show the action as a label."""
-        return change.action, change.get_action_display()
+        return status_badge(change, ACTION_COLOURS, "action")
 
     @display(description="before → after")
     def fields_changed(self, change: Change) -> SafeString:
         """Show each changed field."""
-        return before_after(change.before, change.after)
+        return before_after(change.before, change.after, _MOST_FIELDS)
 
     @display(description="before")
     def raw_before(self, change: Change) -> SafeString | str:
@@ -345,13 +363,13 @@ def _who_said_what(row: Artist | Release | Recording | Track) -> Table:
     rows = [
         (
             said["field"],
-            badge(said["by"], "primary"),
             short(said["shown"]),
+            badge(said["by"], "primary"),
             ", ".join(f"{by}: {short(value, 60)}" for by, value in said["said"].items() if by != said["by"]) or NOTHING,
         )
         for said in who_said_what(row)
     ]
-    return Table("Who said what", ("Field", "Shown is what", "says", "Others say"), rows)
+    return Table("Who said what", ("Field", "Shown", "Says who", "Others say"), rows)
 
 
 def _sources(row: Artist | Release | Recording | Track) -> Table:
@@ -363,7 +381,7 @@ def _sources(row: Artist | Release | Recording | Track) -> Table:
             (
                 link(source.provider),
                 link(source, source.external_id),
-                badge(source.state, STATE_COLOURS[source.state]),
+                status_badge(source, STATE_COLOURS, "state"),
                 ", ".join(source.flags) or NOTHING,
                 moment(source.changed_at),
                 link(source.changed_run, source.changed_run_id),
@@ -386,7 +404,7 @@ def _changes(row: Artist | Release | Recording | Track) -> Table:
         [
             (
                 link(change, moment(change.created_at)),
-                badge(change.action, ACTION_COLOURS[change.action]),
+                status_badge(change, ACTION_COLOURS, "action"),
                 before_after(change.before, change.after),
                 link(change.provider),
                 link(change.run, change.run_id),

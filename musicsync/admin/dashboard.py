@@ -8,7 +8,19 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from msgspec import Struct
 
-from musicsync.admin.show import NOTHING, Table, anchor, elapsed, link, list_link, list_url, moment, run_badge, short
+from musicsync.admin.show import (
+    NOTHING,
+    RUN_COLOURS,
+    Table,
+    anchor,
+    elapsed,
+    link,
+    list_link,
+    list_url,
+    moment,
+    short,
+    status_badge,
+)
 from musicsync.models import Artist, Failure, Fetch, Provider, Recording, Rejection, Release, Run, Track
 from musicsync.queries import progress
 
@@ -60,7 +72,7 @@ def _sizes() -> list[tuple[type[Model], str]]:
 def _up_to(rows: QuerySet[Any]) -> str:
     """Return how many rows there are, counted no further than is of interest."""
     count = rows.order_by()[: _COUNT_LIMIT + 1].count()
-    return f"{count:,}" if count <= _COUNT_LIMIT else f"more than {_COUNT_LIMIT:,}"
+    return f"{count:,}" if count <= _COUNT_LIMIT else f"> {_COUNT_LIMIT:,}"
 
 
 def _running() -> Table:
@@ -90,7 +102,7 @@ def _providers() -> Table:
                 link(provider),
                 "on" if provider.enabled else "off",
                 link(last, f"run {last.pk} ({last.mode})") if last else "never ran",
-                run_badge(last.status) if last else NOTHING,
+                status_badge(last, RUN_COLOURS) if last else NOTHING,
                 moment(last.started_at) if last else NOTHING,
                 short(last.error) if last and last.error else NOTHING,
             )

@@ -5,7 +5,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from musicsync.admin.base import ReadOnlyAdmin, RunFilter
-from musicsync.admin.show import FAILURE_COLOURS, NOTHING, link, moment, preformatted, short
+from musicsync.admin.show import FAILURE_COLOURS, NOTHING, link, moment, preformatted, short, status_badge
 from musicsync.models import Alert, Failure
 
 
@@ -26,10 +26,10 @@ class FailureAdmin(ReadOnlyAdmin):
         """Show when it was."""
         return moment(failure.created_at)
 
-    @display(description="kind", label=FAILURE_COLOURS)
-    def what(self, failure: Failure) -> tuple[str, str]:
+    @display(description="kind")
+    def what(self, failure: Failure) -> SafeString:
         """Show the kind as a label."""
-        return failure.kind, failure.get_kind_display()
+        return status_badge(failure, FAILURE_COLOURS, "kind")
 
     @display(description="error")
     def error_line(self, failure: Failure) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
@@ -45,6 +46,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups = [_group(request, title, models) for title, models in _GROUPS]
     start = {"items": [{"title": "Overview", "icon": "dashboard", "link": reverse("admin:index")}]}
     return [start, *(group for group in groups if group["items"])]
+
+
+def icon(_request: HttpRequest) -> str:
+    """Return the address of the icon that browsers show beside the title."""
+    return static("musicsync/icon.svg")
 
 
 def _group(request: HttpRequest, title: str, models: tuple[tuple[type[Model], str], ...]) -> dict[str, Any]:

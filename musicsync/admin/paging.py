@@ -11,12 +11,13 @@ from unfold.views import ChangeList
 
 
 class Neighbours(Struct, frozen=True):
-    """Where a page's neighbours are, and whether the total beside them is an estimate."""
+    """Where a page's neighbours are, and how many rows there are in all."""
 
     newest: str | None
     newer: str | None
     older: str | None
     estimated: bool
+    total: str
     template_name: str = "musicsync/pagination.html"
 
 
@@ -40,14 +41,17 @@ class KeysetChangeList(ChangeList):
         if back:
             rows.reverse()
         self.result_list = rows
+        estimated = bool(rows) and (further or not newest)
+        self.result_count = max(self._estimate(), len(rows)) if estimated else len(rows)
         self.paginator = Neighbours(
             newest=None if newest else self._url(None),
             newer=self._url(-rows[0].pk) if rows and (further if back else not newest) else None,
             older=self._url(rows[-1].pk) if rows and (back or further) else None,
-            estimated=bool(rows) and (further or not newest),
+            estimated=estimated,
+            total=f"{self.result_count:,}",
         )
-        self.result_count = max(self._estimate(), len(rows)) if self.paginator.estimated else len(rows)
-        self.full_result_count = None
+        # Equal, or the page's head would offer to "show all".
+        self.full_result_count = self.result_count
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = True
         self.model_admin.prepare_rows(rows)

@@ -17,7 +17,7 @@ from musicsync import schedule
 from musicsync.admin import operations
 from musicsync.admin.base import BrowseAdmin
 from musicsync.admin.dialogs import button
-from musicsync.admin.show import NOTHING, Table, external, link, list_link, moment, run_badge, short
+from musicsync.admin.show import NOTHING, RUN_COLOURS, Table, external, link, list_link, moment, short, status_badge
 from musicsync.models import Budget, Provider, Run, Scope
 from musicsync.providers import registry
 from musicsync.records import MusicsyncError
@@ -29,13 +29,18 @@ _LATEST_RUNS = 10
 class ProviderForm(forms.ModelForm):
     """A provider; address and budget may be left out, and are the adapter's own then."""
 
-    base_url = forms.CharField(required=False, max_length=300, label="Base URL")
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "budget" in self.fields:
-            self.fields["budget"].required = False
-            self.fields["budget"].help_text = "Empty: a budget of its own, with the adapter's rate and burst."
+        own = (f"{adapter.base_url} ({adapter.label})" for adapter in registry.ADAPTERS.values())
+        left_out = {
+            "base_url": f"Empty: the adapter's own, {', '.join(own)}.",
+            "budget": "Empty: one of its own, with the adapter's rate and burst.",
+        }
+        if "base_url" in self.fields:
+            self.fields["base_url"].label = "Base URL"
+        for name in left_out.keys() & self.fields.keys():
+            self.fields[name].required = False
+            self.fields[name].help_text = left_out[name]
 
     def clean(self) -> dict[str, Any]:
         """Fill in the adapter's address where none is given."""
@@ -56,6 +61,7 @@ class ProviderAdmin(ModelAdmin):
     list_filter = ("enabled", "adapter")
     search_fields = ("slug",)
     ordering = ("trust", "slug")
+    sortable_by = ()
     autocomplete_fields = ("budget",)
     actions = ("sync_incremental", "sync_full")
     actions_detail = ("sync_incremental_now", "sync_full_now")
@@ -74,13 +80,6 @@ class ProviderAdmin(ModelAdmin):
     def get_readonly_fields(self, _request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         """Name and dialect stay: provenance, schedules and the credential's setting rest on them."""
         return ("credential", "readiness", "see", *(("slug", "adapter") if obj else ()))
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Name each adapter's address beside the field."""
-        form = super().get_form(request, obj, change=change, **kwargs)
-        own = (f"{adapter.base_url} ({adapter.label})" for adapter in registry.ADAPTERS.values())
-        form.base_fields["base_url"].help_text = f"Empty: the adapter's own, {', '.join(own)}."
-        return form
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         """Return providers, each with its latest run."""
@@ -163,8 +162,8 @@ class ProviderAdmin(ModelAdmin):
         """Link to the latest run, with its status."""
         if provider.latest_run is None:
             return NOTHING
-        latest = Run(pk=provider.latest_run)
-        return format_html("{} {}", run_badge(provider.latest_status), link(latest, f"run {latest.pk}"))
+        latest = Run(pk=provider.latest_run, status=provider.latest_status)
+        return format_html("{} {}", status_badge(latest, RUN_COLOURS), link(latest, f"run {latest.pk}"))
 
     @display(description="see")
     def see(self, provider: Provider) -> SafeString:
@@ -288,7 +287,14 @@ def _run_table(provider: Provider) -> Table:
         "Latest runs",
         ("Run", "Status", "Mode", "Trigger", "Started", "Error"),
         [
-            (link(run, run.pk), run_badge(run.status), run.mode, run.trigger, moment(run.started_at), short(run.error))
+            (
+                link(run, run.pk),
+                status_badge(run, RUN_COLOURS),
+                run.mode,
+                run.trigger,
+                moment(run.started_at),
+                short(run.error),
+            )
             for run in provider.runs.order_by("-pk")[:_LATEST_RUNS]
         ],
         list_link(Run, "all its runs", provider__id__exact=provider.pk),

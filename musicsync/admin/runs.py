@@ -26,6 +26,7 @@ from musicsync.admin.show import (
     moment,
     preformatted,
     short,
+    status_badge,
     totals,
 )
 from musicsync.models import Change, Fetch, KnownPage, Rejection, Run
@@ -140,10 +141,10 @@ class RunAdmin(ReadOnlyAdmin):
         """Show the mode in one word."""
         return run.mode
 
-    @display(description="status", label=RUN_COLOURS)
-    def state(self, run: Run) -> tuple[str, str]:
+    @display(description="status")
+    def state(self, run: Run) -> SafeString:
         """Show the status as a label."""
-        return run.status, run.get_status_display()
+        return status_badge(run, RUN_COLOURS)
 
     @display(description="requests")
     def requests(self, run: Any) -> str:
@@ -264,10 +265,10 @@ class FetchAdmin(ReadOnlyAdmin):
         """Link to where the provider answers."""
         return external(f"{fetch.run.provider.base_url.rstrip('/')}/{fetch.key.lstrip('/')}")
 
-    @display(description="status", label=FETCH_COLOURS)
-    def state(self, fetch: Fetch) -> tuple[str, str]:
+    @display(description="status")
+    def state(self, fetch: Fetch) -> SafeString:
         """Show the status as a label."""
-        return fetch.status, fetch.get_status_display().partition(":")[0]
+        return status_badge(fetch, FETCH_COLOURS)
 
     @display(description="counts")
     def counted(self, fetch: Fetch) -> SafeString | str:

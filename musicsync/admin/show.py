@@ -60,9 +60,10 @@ def badge(text: str, colour: str) -> SafeString:
     return SafeString(render_to_string("unfold/helpers/label.html", {"text": text, "type": colour}))
 
 
-def run_badge(status: str) -> SafeString:
-    """Return the label of a run's status."""
-    return badge(status, RUN_COLOURS[status])
+def status_badge(row: Any, colours: Mapping[str, str], name: str = "status") -> SafeString:
+    """Return the label of a row's status; what its display says after a colon is left off."""
+    shown = getattr(row, f"get_{name}_display")()
+    return badge(shown.partition(":")[0], colours[getattr(row, name)])
 
 
 def link(row: Model | None, text: object = None) -> SafeString | str:
@@ -131,6 +132,8 @@ def moment(time: Any) -> str:
 
 def short(value: object, limit: int = _LONGEST_VALUE) -> str:
     """Return a value on one line, cut where it is long."""
+    if value is None:
+        return NOTHING
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
@@ -159,10 +162,11 @@ def lines(texts: Iterable[object]) -> SafeString:
     return format_html_join("", "<div>{}</div>", ((text,) for text in texts))
 
 
-def before_after(before: Mapping[str, Any], after: Mapping[str, Any]) -> SafeString:
-    """Return each changed field with its old and its new value."""
+def before_after(before: Mapping[str, Any], after: Mapping[str, Any], most: int | None = None) -> SafeString:
+    """Return each changed field with its old and its new value; ``most`` of them, and how many more there are."""
     names = [name for name in after if before.get(name) != after[name]] + [name for name in before if name not in after]
-    return format_html_join(
+    left = len(names[most:]) if most else 0
+    shown = format_html_join(
         "",
         '<div><span class="font-semibold">{}</span>: {}{}</div>',
         (
@@ -171,6 +175,7 @@ def before_after(before: Mapping[str, Any], after: Mapping[str, Any]) -> SafeStr
                 format_html('<s class="opacity-60">{}</s> → ', short(before[name])) if name in before else "",
                 short(after.get(name)),
             )
-            for name in names
+            for name in names[:most]
         ),
     )
+    return format_html("{}<div>… and {} more</div>", shown, left) if left else shown

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from musicsync.admin.base import ReadOnlyAdmin, of_providers
-from musicsync.admin.show import NOTHING, STATE_COLOURS, link, moment, preformatted, short
+from musicsync.admin.show import NOTHING, STATE_COLOURS, link, moment, preformatted, short, status_badge
 from musicsync.models import SourceArtist, SourceRelease, SourceTrack
 
 
@@ -51,10 +51,10 @@ class SourceAdmin(ReadOnlyAdmin):
         """Link to the row that it describes."""
         return link(getattr(source, self.entity))
 
-    @display(description="state", label=STATE_COLOURS)
-    def existence(self, source: Any) -> tuple[str, str]:
+    @display(description="state")
+    def existence(self, source: Any) -> SafeString:
         """Show the state as a label."""
-        return source.state, source.state
+        return status_badge(source, STATE_COLOURS, "state")
 
     @display(description="flags")
     def flagged(self, source: Any) -> str:
