@@ -197,7 +197,7 @@ def _start_keeper(var: Path) -> None:
     except BlockingIOError:
         return
     else:
-        subprocess.Popen(
+        keeper = subprocess.Popen(
             # The file, not the package: importing that would load Celery into a process that only waits.
             [sys.executable, "-P", __file__, str(var), str(lock)],
             cwd="/",
@@ -209,6 +209,8 @@ def _start_keeper(var: Path) -> None:
             start_new_session=True,
             pass_fds=(lock,),
         )
+        # It is to outlive this process, which never waits for it: without this Python warns of a process left running.
+        keeper.returncode = 0
     finally:
         os.close(lock)
 

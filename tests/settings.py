@@ -10,6 +10,9 @@ TEST_VAR = Path(tempfile.mkdtemp(prefix="musicsync-test-")).resolve()
 # Registered first, so it runs last: after the servers in it have stopped.
 atexit.register(shutil.rmtree, TEST_VAR, ignore_errors=True)
 
+# WhiteNoise warns where nothing was collected.
+(TEST_VAR / "static").mkdir()
+
 PRIVATE_DATABASE = not os.environ.get("DATABASE_URL")
 if PRIVATE_DATABASE:
     os.environ["DATABASE_URL"] = f"postgres://postgres@/musicsync?host={TEST_VAR / 'run'}"
