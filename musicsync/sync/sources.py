@@ -81,7 +81,7 @@ def compare(provider_id: int, kind: Kind, records: list[Record]) -> Delta:
     known = {
         row["external_id"]: row
         for row in sql.query(
-            f"SELECT external_id, id, fingerprint, state, {', '.join(LINKS[kind])} FROM {TABLES[kind]} "  # noqa: S608
+            f"SELECT external_id, id, fingerprint, state FROM {TABLES[kind]} "  # noqa: S608
             "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
             [provider_id, list(said)],
         )
@@ -92,7 +92,12 @@ def compare(provider_id: int, kind: Kind, records: list[Record]) -> Delta:
         for external_id, row in known.items()
         if bytes(row["fingerprint"]) == fingerprints[external_id] and row["state"] == "present"
     }
-    before = _fields_of(kind, [row["id"] for external_id, row in known.items() if external_id not in same])
+    before = _stored(kind, [row["id"] for external_id, row in known.items() if external_id not in same])
+    differing = (
+        row["id"] for name, row in known.items() if row["id"] in before and _differs(before[row["id"]], said[name])
+    )
+    # Locked, what is about to be changed is read again: of two pages that say the same news, one brings it.
+    before |= _stored(kind, list(differing), "ORDER BY id FOR UPDATE")
     new_ids = iter(sql.new_ids(TABLES[kind], len(said) - len(known)))
     delta = Delta(new=[], changed=[], unchanged=[known[external_id]["id"] for external_id in same])
     for external_id, record in said.items():
@@ -103,13 +108,12 @@ def compare(provider_id: int, kind: Kind, records: list[Record]) -> Delta:
             links: dict[str, int | None] = dict.fromkeys(LINKS[kind])
             delta.new.append(SourceRow(next(new_ids), external_id, fields, fingerprints[external_id], None, links))
             continue
-        was = before[row["id"]]
-        merged = was | fields
-        if merged == was and row["state"] == "present":
+        stored = before[row["id"]]
+        if not _differs(stored, record):
             delta.unchanged.append(row["id"])
             continue
-        links = {column: row[column] for column in LINKS[kind]}
-        delta.changed.append(SourceRow(row["id"], external_id, merged, fingerprints[external_id], was, links))
+        was, links = stored["fields"], {column: stored[column] for column in LINKS[kind]}
+        delta.changed.append(SourceRow(row["id"], external_id, was | fields, fingerprints[external_id], was, links))
     return delta
 
 
@@ -176,11 +180,21 @@ def _set_fields(record: Record) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 
-def _fields_of(kind: Kind, ids: list[int]) -> dict[int, dict[str, Any]]:
+def _stored(kind: Kind, ids: list[int], lock: str = "") -> dict[int, sql.Row]:
     if not ids:
         return {}
-    found = sql.query(f"SELECT id, fields FROM {TABLES[kind]} WHERE id = ANY(%s::bigint[])", [ids])  # noqa: S608
-    return {row["id"]: row["fields"] for row in found}
+    found = sql.query(
+        f"SELECT id, fields, state, {', '.join(LINKS[kind])} FROM {TABLES[kind]} "  # noqa: S608
+        f"WHERE id = ANY(%s::bigint[]) {lock}",
+        [ids],
+    )
+    return {row["id"]: row for row in found}
+
+
+def _differs(stored: sql.Row, record: Record) -> bool:
+    """Tell whether the record says something that is not stored yet."""
+    was: dict[str, Any] = stored["fields"]
+    return was | fields_of(record) != was or stored["state"] != "present"
 
 
 def _as_columns(row: SourceRow, kind: Kind, run_id: int) -> sql.Row:
