@@ -227,12 +227,11 @@ def _keep_page(
         "etag": etag,
         "parser_version": parser_version,
         "rejected": rejected,
-        "follow_ups": msgspec.to_builtins(page.follow_ups),
+        "follow_ups": msgspec.json.decode(msgspec.json.encode(page.follow_ups)),  # lists, as the database gives them
         "watermark": page.watermark,
         "missing_since_run_id": None,
         **{SEEN[kind]: ids for kind, ids in seen.items()},
     }
-    wanted["follow_ups"] = list(wanted["follow_ups"])
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
     if known is None:
         return KnownPage.objects.create(provider_id=lease.provider_id, key=lease.key, **wanted)

@@ -1,0 +1,129 @@
+"""Work a run to its end in threads of this process: what a broker and Celery's workers do, without their overhead."""
+
+import heapq
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from django.db import connection
+
+from musicsync.models import Budget, Provider, Run, Scope
+from musicsync.providers import deezer
+from musicsync.records import Mode
+from musicsync.sync import budget, fetches, runs
+from musicsync.sync.work import work
+
+ROOTS = {"musicbrainz": "/musicbrainz/ws/2", "deezer": "/deezer", "feed": ""}
+LIMIT_SECONDS = 60.0
+
+
+class Doorbell:
+    """Messages about fetches, each with the time at which it is due."""
+
+    def __init__(self, fetch_ids: Iterable[int]) -> None:
+        self._due = [(0.0, fetch_id) for fetch_id in fetch_ids]
+        self._changed = threading.Condition()
+        self._at_work = 0
+        self._end = time.monotonic() + LIMIT_SECONDS
+
+    def take(self) -> int | None:
+        """Wait for the next message; ``None`` when there is none and nobody is at work who might send one."""
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                assert now < self._end, f"not done within {LIMIT_SECONDS} s"
+                if self._due and self._due[0][0] <= now:
+                    self._at_work += 1
+                    return heapq.heappop(self._due)[1]
+                if not self._due and not self._at_work:
+                    return None
+                self._changed.wait(self._due[0][0] - now if self._due else 1.0)
+
+    def send(self, fetch_ids: Sequence[int], seconds: float = 0.0) -> None:
+        with self._changed:
+            for fetch_id in fetch_ids:
+                heapq.heappush(self._due, (time.monotonic() + seconds, fetch_id))
+
+    def done(self) -> None:
+        with self._changed:
+            self._at_work -= 1
+            self._changed.notify_all()
+
+
+def drive(run: Run, threads: int = 1) -> Run:
+    """Work on everything that the run owes, then end it."""
+    bell = Doorbell(fetches.fill_window(run.pk, run.provider.window))
+    if threads == 1:
+        _serve(bell)
+    else:
+        in_threads(*[lambda: _serve(bell)] * threads)
+    ended = runs.finish(run.pk)
+    assert ended is not None, f"{run} still owes something"
+    return ended
+
+
+def _serve(bell: Doorbell) -> None:
+    while (fetch_id := bell.take()) is not None:
+        try:
+            step = work(fetch_id)
+            bell.send(step.send)
+            if step.postponed:
+                bell.send([step.postponed.fetch_id], step.postponed.seconds + 0.005)
+            if step.failed:
+                bell.send([step.failed.fetch_id], float(step.failed.seconds or 0) + 0.005)
+        finally:
+            bell.done()
+
+
+def sync(provider: Provider, mode: Mode = "full", threads: int = 1) -> Run:
+    return drive(runs.open_run(provider, mode, "cli"), threads)
+
+
+def in_threads(*functions: object) -> list[object]:
+    """Call the functions side by side, each on a database connection of its own; return what they returned."""
+    start = threading.Barrier(len(functions))
+
+    def call(function: object) -> object:
+        try:
+            start.wait(10)
+            return function()  # type: ignore[operator]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return [future.result(LIMIT_SECONDS) for future in [pool.submit(call, function) for function in functions]]
+
+
+def follow(
+    base: str, adapter: str, *, trust: int = 1, slug: str = "", rate: float = 10_000.0, burst: int = 1000
+) -> Provider:
+    """Set up a provider that the sandbox at ``base`` plays, with all of its catalogue as scopes."""
+    allowed = Budget.objects.create(name=slug or adapter, rate=rate, burst=burst)
+    provider = Provider.objects.create(
+        slug=slug or adapter, adapter=adapter, base_url=base + ROOTS[adapter], budget=allowed, trust=trust
+    )
+    followed = control(base, f"scopes?provider={adapter}")
+    kind = "feed" if adapter == "feed" else "artist"
+    Scope.objects.bulk_create(Scope(provider=provider, kind=kind, key=key) for key in followed[kind])
+    return provider
+
+
+def control(base: str, path: str, **options: object) -> dict:
+    """Ask the sandbox itself; with ``json`` it is told something."""
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.request("POST" if options else "GET", f"{base}/control/{path}", timeout=30, **options)
+        answer.raise_for_status()
+        return answer.json()
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let retries and pauses take a hundredth of their time."""
+    monkeypatch.setattr(fetches, "_FIRST_DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(budget, "DEFAULT_COOLDOWN_SECONDS", 0.1)
+    monkeypatch.setattr(budget, "SHORTEST_COOLDOWN_SECONDS", 0.05)
+    monkeypatch.setattr(deezer, "_WINDOW_SECONDS", 0.1)
