@@ -133,7 +133,8 @@ def write(provider_id: int, run_id: int, kind: Kind, delta: Delta) -> None:
 
 def fields_of(record: Record) -> dict[str, Any]:
     """Return what the record says, as JSON values; a field that is unset is not there."""
-    fields: dict[str, Any] = msgspec.to_builtins(record)
+    # By way of JSON, because that is how they are stored: a tuple is no equal of the list that comes back.
+    fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
     del fields["external_id"]
     return fields
 
