@@ -8,10 +8,10 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import StartsWith
 from django.http import HttpRequest, HttpResponse
-from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from musicsync.admin.paging import KeysetChangeList
+from musicsync.admin.plain import PlainAdmin
 from musicsync.admin.show import Table
 from musicsync.identifiers import clean_text
 from musicsync.models import Provider, Run
@@ -20,7 +20,7 @@ _RECENT_RUNS = 20
 _MOST_MATCHES = 500
 
 
-class BrowseAdmin(ModelAdmin):
+class BrowseAdmin(PlainAdmin):
     """Pages of a table that may have millions of rows.
 
     Lists never count, sort or scan the table: they go by primary key, newest first, and searches by an index.
@@ -37,7 +37,7 @@ class BrowseAdmin(ModelAdmin):
     list_fullwidth = True
     change_form_outer_after_template = "musicsync/panels.html"
 
-    def get_changelist(self, _request: HttpRequest, **_: Any) -> type[KeysetChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:  # noqa: ARG002
         """Return the list that pages by key."""
         return KeysetChangeList
 
@@ -60,22 +60,34 @@ class BrowseAdmin(ModelAdmin):
         return (self.find(queryset, term) if term else queryset), False
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
     ) -> HttpResponse:
         """Show the row's page, its tables included."""
         if obj is not None:
             context["panels"] = self.panels(obj)
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
 
 class ReadOnlyAdmin(BrowseAdmin):
     """Pages of rows that the engine writes: people look, and act through actions alone."""
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
     ) -> HttpResponse:
         """Show the row's page without the history of edits, of which there are none."""
-        return super().render_change_form(request, context | {"show_history": False}, *args, **kwargs)
+        return super().render_change_form(request, context | {"show_history": False}, add, change, form_url, obj)
 
     def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         """Refuse: these rows come from runs."""

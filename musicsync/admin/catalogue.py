@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from musicsync.admin.base import ReadOnlyAdmin, RunFilter, of_providers, starts_with
 from musicsync.admin.show import (
@@ -43,7 +42,12 @@ from musicsync.queries import who_said_what
 _SAMPLE = 50
 _MOST_TRACKS = 300
 _MOST_FIELDS = 4
-_MODEL_OF = {"artist": Artist, "release": Release, "recording": Recording, "track": Track}
+_MODEL_OF: dict[str, type[Artist | Release | Recording | Track]] = {
+    "artist": Artist,
+    "release": Release,
+    "recording": Recording,
+    "track": Track,
+}
 
 
 class EntityAdmin(ReadOnlyAdmin):
@@ -62,17 +66,17 @@ class EntityAdmin(ReadOnlyAdmin):
         """Return the keys of the rows that the term names by an identifier."""
         return ()
 
-    @display(description="state")
+    @admin.display(description="state")
     def existence(self, row: Any) -> SafeString:
         """Show the state as a label."""
         return status_badge(row, STATE_COLOURS, "state")
 
-    @display(description="changed")
+    @admin.display(description="changed")
     def changed(self, row: Any) -> str:
         """Show when it changed."""
         return moment(row.changed_at)
 
-    @display(description="length")
+    @admin.display(description="length")
     def length(self, row: Any) -> str:
         """Show the duration as people write it."""
         return duration(row.duration_ms)
@@ -200,7 +204,7 @@ class RecordingAdmin(EntityAdmin):
         """Return the recording that this ISRC names."""
         return Isrc.objects.filter(code=normalise_isrc(term)).values_list("recording", flat=True)
 
-    @display(description="ISRC")
+    @admin.display(description="ISRC")
     def codes(self, recording: Recording) -> str:
         """Show the ISRCs."""
         return ", ".join(sorted(isrc.code for isrc in recording.isrcs.all())) or NOTHING
@@ -247,27 +251,27 @@ class TrackAdmin(EntityAdmin):
         sources = of_providers(SourceTrack.objects.filter(track__isnull=False), "external_id", term, "track")
         return [*(tracks if recordings else ()), *sources]
 
-    @display(description="artist")
+    @admin.display(description="artist")
     def credit(self, track: Track) -> str:
         """Show whom the recording is credited to."""
         return track.recording.artist_credit or NOTHING
 
-    @display(description="release")
+    @admin.display(description="release")
     def release_link(self, track: Track) -> SafeString | str:
         """Link to the release."""
         return link(track.release, track.release.title)
 
-    @display(description="recording")
+    @admin.display(description="recording")
     def recording_link(self, track: Track) -> SafeString | str:
         """Link to the recording."""
         return link(track.recording)
 
-    @display(description="place")
+    @admin.display(description="place")
     def place(self, track: Track) -> str:
         """Show disc and position."""
         return f"{track.disc}.{track.position}"
 
-    @display(description="ISRC")
+    @admin.display(description="ISRC")
     def codes(self, track: Track) -> str:
         """Show the ISRCs of the recording."""
         return ", ".join(track.recording.isrcs.order_by("code").values_list("code", flat=True)) or NOTHING
@@ -316,43 +320,43 @@ class ChangeAdmin(ReadOnlyAdmin):
             self.prepare_rows([change])
         return change
 
-    @display(description="change")
+    @admin.display(description="change")
     def number(self, change: Change) -> str:
         """Show the number alone, without a thousands separator."""
         return str(change.pk)
 
-    @display(description="of")
+    @admin.display(description="of")
     def entity_link(self, change: Any) -> SafeString | str:
         """Link to the row, or name one that was merged into another."""
         named = f"{change.entity} {change.entity_id}"
         return link(change.row, f"{named}: {short(str(change.row), 60)}") if change.row else named
 
-    @display(description="action")
+    @admin.display(description="action")
     def act(self, change: Change) -> SafeString:
         """Show the action as a label."""
         return status_badge(change, ACTION_COLOURS, "action")
 
-    @display(description="before → after")
+    @admin.display(description="before → after")
     def fields_changed(self, change: Change) -> SafeString:
         """Show each changed field."""
         return before_after(change.before, change.after, _MOST_FIELDS)
 
-    @display(description="before")
+    @admin.display(description="before")
     def raw_before(self, change: Change) -> SafeString | str:
         """Show the fields as they were."""
         return preformatted(change.before)
 
-    @display(description="after")
+    @admin.display(description="after")
     def raw_after(self, change: Change) -> SafeString | str:
         """Show the fields as they are."""
         return preformatted(change.after)
 
-    @display(description="run")
+    @admin.display(description="run")
     def run_link(self, change: Change) -> SafeString | str:
         """Link to the run."""
         return link(change.run, change.run_id)
 
-    @display(description="time")
+    @admin.display(description="time")
     def at(self, change: Change) -> str:
         """Show when it was."""
         return moment(change.created_at)

@@ -46,16 +46,16 @@ def figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _figures() -> list[Figure]:
     dead, rejected = Fetch.objects.filter(status=Fetch.Status.DEAD), Rejection.objects.all()
     return [
-        *(Figure(model._meta.verbose_name_plural.capitalize(), about, list_url(model)) for model, about in _sizes()),
+        *_sizes(),
         Figure("Dead fetches", _up_to(dead), list_url(Fetch, status__exact="dead"), dead.exists()),
         Figure("Open rejections", _up_to(rejected), list_url(Rejection), rejected.exists()),
         Figure("Failures on record", _up_to(Failure.objects.exclude(kind=Failure.Kind.RETRY)), list_url(Failure)),
     ]
 
 
-def _sizes() -> list[tuple[type[Model], str]]:
-    """Return how many rows the catalogue's tables have by PostgreSQL's statistics: counting would read them all."""
-    models = (Track, Recording, Release, Artist)
+def _sizes() -> list[Figure]:
+    """Return about how many rows the catalogue's tables have by PostgreSQL's statistics: counting would read them all."""
+    models: tuple[type[Model], ...] = (Track, Recording, Release, Artist)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, reltuples::bigint FROM pg_class WHERE oid = ANY(%s::regclass[])",
@@ -64,7 +64,11 @@ def _sizes() -> list[tuple[type[Model], str]]:
         rows = dict(cursor.fetchall())
     # Never analysed (-1): too young or too small for statistics.
     return [
-        (model, f"≈ {count:,}" if (count := rows[model._meta.db_table]) > 0 else _up_to(model.objects.all()))
+        Figure(
+            str(model._meta.verbose_name_plural).capitalize(),
+            f"≈ {count:,}" if (count := rows[model._meta.db_table]) > 0 else _up_to(model._default_manager.all()),
+            list_url(model),
+        )
         for model in models
     ]
 
@@ -84,7 +88,7 @@ def _running() -> Table:
                 link(run, run.pk),
                 link(run.provider),
                 run.mode,
-                format_html("{:,} of {:,} requests", far.done, far.done + far.owed),
+                f"{far.done:,} of {far.done + far.owed:,} requests",
                 f"{far.tracks:,}",
                 list_link(Fetch, f"{far.dead:,}", run=run.pk, status__exact="dead") if far.dead else NOTHING,
                 elapsed(far.seconds),

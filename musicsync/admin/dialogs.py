@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
+from musicsync.admin.plain import PlainAdmin
 from musicsync.admin.show import link_address
 
 
@@ -19,7 +19,7 @@ def button(
 
     def decorate(act: Callable[[Any, HttpRequest, Any], None]) -> Any:
         def submit(
-            model_admin: ModelAdmin, request: HttpRequest, _form: BaseDialogForm, object_id: str
+            model_admin: PlainAdmin, request: HttpRequest, _form: BaseDialogForm, object_id: str
         ) -> HttpResponseBase:
             row = model_admin.get_object(request, object_id)
             if row is None:

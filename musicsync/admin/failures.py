@@ -2,7 +2,6 @@
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from musicsync.admin.base import ReadOnlyAdmin, RunFilter
 from musicsync.admin.show import FAILURE_COLOURS, NOTHING, link, moment, preformatted, short, status_badge
@@ -21,37 +20,37 @@ class FailureAdmin(ReadOnlyAdmin):
         ("Error", {"fields": ("shown_error", "shown_traceback")}),
     )
 
-    @display(description="time")
+    @admin.display(description="time")
     def when(self, failure: Failure) -> str:
         """Show when it was."""
         return moment(failure.created_at)
 
-    @display(description="kind")
+    @admin.display(description="kind")
     def what(self, failure: Failure) -> SafeString:
         """Show the kind as a label."""
         return status_badge(failure, FAILURE_COLOURS, "kind")
 
-    @display(description="error")
+    @admin.display(description="error")
     def error_line(self, failure: Failure) -> str:
         """Show the start of the error."""
         return short(failure.error) or NOTHING
 
-    @display(description="run")
+    @admin.display(description="run")
     def run_link(self, failure: Failure) -> SafeString | str:
         """Link to the run."""
         return link(failure.run, failure.run_id)
 
-    @display(description="arguments")
+    @admin.display(description="arguments")
     def shown_arguments(self, failure: Failure) -> SafeString | str:
         """Show what the task was called with."""
         return preformatted(failure.arguments)
 
-    @display(description="error")
+    @admin.display(description="error")
     def shown_error(self, failure: Failure) -> SafeString | str:
         """Show the whole error."""
         return preformatted(failure.error)
 
-    @display(description="traceback")
+    @admin.display(description="traceback")
     def shown_traceback(self, failure: Failure) -> SafeString | str:
         """Show the traceback."""
         return preformatted(failure.traceback)
@@ -67,27 +66,27 @@ class AlertAdmin(ReadOnlyAdmin):
         ("Times", {"fields": (("occurrences", "first", "last", "sent"),)}),
     )
 
-    @display(description="subject")
+    @admin.display(description="subject")
     def subject_line(self, alert: Alert) -> str:
         """Show the subject."""
         return short(alert.subject, 120)
 
-    @display(description="body")
+    @admin.display(description="body")
     def shown_body(self, alert: Alert) -> SafeString | str:
         """Show the whole text."""
         return preformatted(alert.body)
 
-    @display(description="first seen")
+    @admin.display(description="first seen")
     def first(self, alert: Alert) -> str:
         """Show when it first came up."""
         return moment(alert.first_at)
 
-    @display(description="last seen")
+    @admin.display(description="last seen")
     def last(self, alert: Alert) -> str:
         """Show when it last came up."""
         return moment(alert.last_at)
 
-    @display(description="sent")
+    @admin.display(description="sent")
     def sent(self, alert: Alert) -> str:
         """Show when people were told."""
         return moment(alert.sent_at)

@@ -3,7 +3,8 @@
 A run is a row before any message about it is sent, so a broker that is away costs time and nothing else.
 """
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 from django.contrib import messages
 from django.db import transaction
@@ -16,26 +17,29 @@ from kombu.exceptions import OperationalError
 from musicsync import tasks
 from musicsync.admin.show import link, list_link
 from musicsync.models import Fetch, Provider, Run
-from musicsync.records import MusicsyncError
+from musicsync.records import Mode, MusicsyncError
 from musicsync.sync import runs
 
 
-def sync(request: HttpRequest, providers: Iterable[Provider], mode: Run.Mode) -> None:
+def sync(request: HttpRequest, providers: Iterable[Provider], mode: Mode) -> None:
     """Start a run of each provider now."""
     for provider in providers:
-        with_clear_errors(request, lambda provider=provider: _start(request, provider, mode))
+        with _clear_errors(request):
+            _start(request, provider, mode)
 
 
 def cancel(request: HttpRequest, chosen: Iterable[Run]) -> None:
     """Cancel each run."""
     for run in chosen:
-        with_clear_errors(request, lambda run=run: _cancel(request, run))
+        with _clear_errors(request):
+            _cancel(request, run)
 
 
 def approve(request: HttpRequest, chosen: Iterable[Run]) -> None:
     """Carry out the removals that each held run asks about."""
     for run in chosen:
-        with_clear_errors(request, lambda run=run: _approve(request, run))
+        with _clear_errors(request):
+            _approve(request, run)
 
 
 def replay(request: HttpRequest, fetches: QuerySet[Fetch]) -> None:
@@ -45,18 +49,20 @@ def replay(request: HttpRequest, fetches: QuerySet[Fetch]) -> None:
     if not affected:
         messages.warning(request, "No fetch was replayed: none of the chosen ones is dead.")
     for run in affected:
-        with_clear_errors(request, lambda run=run: _replay(request, run, dead.filter(run=run)))
+        with _clear_errors(request):
+            _replay(request, run, dead.filter(run=run))
 
 
-def with_clear_errors(request: HttpRequest, act: Callable[[], None]) -> None:
-    """Do it; what an operator can put right becomes one message instead of an error page."""
+@contextlib.contextmanager
+def _clear_errors(request: HttpRequest) -> Iterator[None]:
+    """Make what an operator can put right one message instead of an error page."""
     try:
-        act()
+        yield
     except MusicsyncError as error:
         messages.error(request, str(error))
 
 
-def _start(request: HttpRequest, provider: Provider, mode: Run.Mode) -> None:
+def _start(request: HttpRequest, provider: Provider, mode: Mode) -> None:
     run = runs.open_run(provider, mode, Run.Trigger.ADMIN)
     owed = Fetch.objects.filter(run=run).count()
     _send(request, run, format_html("started ({}): {} owed", mode, _requests(run, owed)))

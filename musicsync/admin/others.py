@@ -1,4 +1,7 @@
-"""Pages of other applications, in the look of the rest: schedules, users and groups."""
+"""Pages of other applications, in the look of the rest: schedules, users and groups.
+
+Those applications come without types.
+"""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as PlainGroupAdmin
@@ -6,16 +9,17 @@ from django.contrib.auth.admin import UserAdmin as PlainUserAdmin
 from django.contrib.auth.models import Group, User
 from django_celery_beat import admin as beat
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from musicsync.admin.plain import PlainAdmin
 
 for model in (User, Group, PeriodicTask, CrontabSchedule, IntervalSchedule, ClockedSchedule, SolarSchedule):
     admin.site.unregister(model)
 
 
 @admin.register(User)
-class UserAdmin(PlainUserAdmin, ModelAdmin):
+class UserAdmin(PlainUserAdmin, PlainAdmin):  # type: ignore[type-arg]
     """Who may log in."""
 
     form = UserChangeForm
@@ -24,15 +28,15 @@ class UserAdmin(PlainUserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(PlainGroupAdmin, ModelAdmin):
+class GroupAdmin(PlainGroupAdmin, PlainAdmin):
     """Permissions of several users."""
 
 
-class _TaskSelectWidget(beat.TaskSelectWidget, UnfoldAdminSelectWidget):
+class _TaskSelectWidget(beat.TaskSelectWidget, UnfoldAdminSelectWidget):  # type: ignore[misc]
     """The tasks to choose from, in the look of the rest."""
 
 
-class _PeriodicTaskForm(beat.PeriodicTaskForm):
+class _PeriodicTaskForm(beat.PeriodicTaskForm):  # type: ignore[misc]
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.fields["task"].widget = UnfoldAdminTextInputWidget()
@@ -40,17 +44,17 @@ class _PeriodicTaskForm(beat.PeriodicTaskForm):
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, PlainAdmin):  # type: ignore[misc]
     """When runs start."""
 
     form = _PeriodicTaskForm
 
 
 @admin.register(CrontabSchedule)
-class CrontabScheduleAdmin(beat.CrontabScheduleAdmin, ModelAdmin):
+class CrontabScheduleAdmin(beat.CrontabScheduleAdmin, PlainAdmin):  # type: ignore[misc]
     """Times of the day or week."""
 
 
 @admin.register(IntervalSchedule, ClockedSchedule, SolarSchedule)
-class OtherScheduleAdmin(ModelAdmin):
+class OtherScheduleAdmin(PlainAdmin):
     """Intervals, single times, and times by the sun."""

@@ -5,9 +5,11 @@ from typing import Any
 
 from django.contrib.admin.views.main import PAGE_VAR
 from django.db.models import Model, QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from msgspec import Struct
-from unfold.views import ChangeList
+
+from musicsync.admin.plain import PlainChangeList
 
 
 class Neighbours(Struct, frozen=True):
@@ -21,14 +23,16 @@ class Neighbours(Struct, frozen=True):
     template_name: str = "musicsync/pagination.html"
 
 
-class KeysetChangeList(ChangeList):
+class KeysetChangeList(PlainChangeList):
     """A list from the newest row to the oldest, any page of which costs what its rows cost.
 
     The page parameter is a primary key, not a number: the page holds the rows below it; negative, those above it.
     An offset would read all rows before the page, and a count all rows of the table.
     """
 
-    def get_ordering(self, _request: HttpRequest, _queryset: QuerySet[Model]) -> list[str]:
+    model_admin: Any
+
+    def get_ordering(self, _request: HttpRequest, _queryset: QuerySet[Model]) -> list[str | Combinable]:
         """Return the one order that an index serves for every list, whatever the address asks for."""
         return ["-pk"]
 

@@ -6,17 +6,16 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_celery_beat.models import PeriodicTask
-from unfold.admin import ModelAdmin
-from unfold.decorators import action, display
 
 from musicsync import schedule
 from musicsync.admin import operations
 from musicsync.admin.base import BrowseAdmin
 from musicsync.admin.dialogs import button
+from musicsync.admin.plain import PlainAdmin, PlainForm
 from musicsync.admin.show import NOTHING, RUN_COLOURS, Table, external, link, list_link, moment, short, status_badge
 from musicsync.models import Budget, Provider, Run, Scope
 from musicsync.providers import registry
@@ -26,7 +25,7 @@ from musicsync.sync.work import client_for
 _LATEST_RUNS = 10
 
 
-class ProviderForm(forms.ModelForm):
+class ProviderForm(PlainForm):
     """A provider; address and budget may be left out, and are the adapter's own then."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -52,7 +51,7 @@ class ProviderForm(forms.ModelForm):
 
 
 @admin.register(Provider)
-class ProviderAdmin(ModelAdmin):
+class ProviderAdmin(PlainAdmin):
     """Providers: set up, looked at and synced here."""
 
     form = ProviderForm
@@ -84,10 +83,9 @@ class ProviderAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         """Return providers, each with its latest run."""
         latest = Run.objects.filter(provider=OuterRef("pk")).order_by("-pk")
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(latest_run=Subquery(latest.values("pk")[:1]), latest_status=Subquery(latest.values("status")[:1]))
+        providers: QuerySet[Provider] = super().get_queryset(request)
+        return providers.annotate(
+            latest_run=Subquery(latest.values("pk")[:1]), latest_status=Subquery(latest.values("status")[:1])
         )
 
     def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:
@@ -104,15 +102,15 @@ class ProviderAdmin(ModelAdmin):
         """Only what never ran can be deleted: the catalogue rests on the rest. Disable it instead."""
         return super().has_delete_permission(request, obj) and obj is not None and not obj.runs.exists()
 
-    @action(description="Sync now (incremental)", permissions=["change"])
+    @admin.action(description="Sync now (incremental)", permissions=["change"])
     def sync_incremental(self, request: HttpRequest, chosen: QuerySet[Provider]) -> None:
         """Start an incremental run of each chosen provider."""
-        operations.sync(request, chosen, Run.Mode.INCREMENTAL)
+        operations.sync(request, chosen, "incremental")
 
-    @action(description="Sync now (full)", permissions=["change"])
+    @admin.action(description="Sync now (full)", permissions=["change"])
     def sync_full(self, request: HttpRequest, chosen: QuerySet[Provider]) -> None:
         """Start a full run of each chosen provider."""
-        operations.sync(request, chosen, Run.Mode.FULL)
+        operations.sync(request, chosen, "full")
 
     @button(
         "Sync now (incremental)",
@@ -122,7 +120,7 @@ class ProviderAdmin(ModelAdmin):
     )
     def sync_incremental_now(self, request: HttpRequest, provider: Provider) -> None:
         """Start an incremental run of this provider."""
-        operations.sync(request, [provider], Run.Mode.INCREMENTAL)
+        operations.sync(request, [provider], "incremental")
 
     @button(
         "Sync now (full)",
@@ -132,14 +130,14 @@ class ProviderAdmin(ModelAdmin):
     )
     def sync_full_now(self, request: HttpRequest, provider: Provider) -> None:
         """Start a full run of this provider."""
-        operations.sync(request, [provider], Run.Mode.FULL)
+        operations.sync(request, [provider], "full")
 
-    @display(description="base URL")
+    @admin.display(description="base URL")
     def address(self, provider: Provider) -> SafeString | str:
         """Link to the provider where the address is http(s)."""
         return external(provider.base_url)
 
-    @display(description="credential")
+    @admin.display(description="credential")
     def credential(self, provider: Provider) -> str:
         """Show whether the credential is set, never the credential."""
         adapter = registry.ADAPTERS.get(provider.adapter)
@@ -148,7 +146,7 @@ class ProviderAdmin(ModelAdmin):
         is_set = bool(settings.MUSICSYNC_CREDENTIALS.get(provider.credential_setting))
         return f"{provider.credential_setting} is {'set' if is_set else 'not set'} ({adapter.credential})"
 
-    @display(description="ready")
+    @admin.display(description="ready")
     def readiness(self, provider: Provider) -> str:
         """Show what is missing before it can be asked."""
         try:
@@ -157,7 +155,7 @@ class ProviderAdmin(ModelAdmin):
             return str(error)
         return "yes" if provider.scopes.filter(active=True).exists() else "it follows nothing: add a scope"
 
-    @display(description="last run")
+    @admin.display(description="last run")
     def last_run(self, provider: Any) -> SafeString | str:
         """Link to the latest run, with its status."""
         if provider.latest_run is None:
@@ -165,7 +163,7 @@ class ProviderAdmin(ModelAdmin):
         latest = Run(pk=provider.latest_run, status=provider.latest_status)
         return format_html("{} {}", status_badge(latest, RUN_COLOURS), link(latest, f"run {latest.pk}"))
 
-    @display(description="see")
+    @admin.display(description="see")
     def see(self, provider: Provider) -> SafeString:
         """Link to what belongs to the provider."""
         return format_html(
@@ -175,16 +173,22 @@ class ProviderAdmin(ModelAdmin):
         )
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
-    ) -> Any:
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Provider | None = None,
+    ) -> HttpResponse:
         """Show a provider's schedules and latest runs below its fields."""
         if obj is not None:
             context["panels"] = [_schedule_table(obj), _run_table(obj)]
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
 
 @admin.register(Budget)
-class BudgetAdmin(ModelAdmin):
+class BudgetAdmin(PlainAdmin):
     """Budgets: what one credential may ask of its provider."""
 
     list_display = ("name", "rate", "burst", "cooldown_until", "used_by")
@@ -197,7 +201,7 @@ class BudgetAdmin(ModelAdmin):
         """Return budgets with the providers that use them."""
         return super().get_queryset(request).prefetch_related("providers")
 
-    @display(description="used by")
+    @admin.display(description="used by")
     def used_by(self, budget: Budget) -> str:
         """Show who shares it."""
         if budget.pk is None:
@@ -205,7 +209,7 @@ class BudgetAdmin(ModelAdmin):
         return ", ".join(provider.slug for provider in budget.providers.all()) or NOTHING
 
 
-class ScopeForm(forms.ModelForm):
+class ScopeForm(PlainForm):
     """A scope, its key in the one form that the provider's adapter gives it."""
 
     def clean(self) -> dict[str, Any]:
@@ -250,24 +254,25 @@ class ScopeAdmin(BrowseAdmin):
         providers = list(Provider.objects.values_list("pk", flat=True))
         return rows.filter(provider__in=providers, kind__in=Scope.Kind.values, key=term)
 
-    @display(description="scope")
+    @admin.display(description="scope")
     def described(self, scope: Scope) -> str:
         """Show kind and key."""
         return str(scope)
 
-    @display(description="followed since")
+    @admin.display(description="followed since")
     def since(self, scope: Scope) -> str:
         """Show when it was added."""
         return moment(scope.created_at)
 
-    @display(description="next incremental run goes on at")
+    @admin.display(description="next incremental run goes on at")
     def mark(self, scope: Scope) -> str:
         """Show the watermark."""
         return short(scope.watermark) if scope.watermark else NOTHING
 
 
 def _schedules(provider: Provider) -> QuerySet[PeriodicTask]:
-    return PeriodicTask.objects.filter(name__startswith=schedule.name_of(provider, ""))
+    found: QuerySet[PeriodicTask] = PeriodicTask.objects.filter(name__startswith=schedule.name_of(provider, ""))
+    return found
 
 
 def _schedule_table(provider: Provider) -> Table:

@@ -8,7 +8,6 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from musicsync.admin import operations
@@ -84,17 +83,17 @@ class RunAdmin(ReadOnlyAdmin):
         hidden = {self.get_unfold_action(name).action_name for name, sensible in offered.items() if not sensible}
         return [found for found in super().get_actions_detail(request, object_id) if found.action_name not in hidden]
 
-    @action(description="Cancel", permissions=["operate"])
+    @admin.action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
         """Cancel the chosen runs."""
         operations.cancel(request, chosen)
 
-    @action(description="Replay dead fetches", permissions=["operate"])
+    @admin.action(description="Replay dead fetches", permissions=["operate"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
         """Replay the dead fetches of the chosen runs."""
         operations.replay(request, Fetch.objects.filter(run__in=chosen.order_by().values("pk")))
 
-    @action(description="Approve removals", permissions=["operate"])
+    @admin.action(description="Approve removals", permissions=["operate"])
     def approve(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
         """Approve the removals of the chosen runs."""
         operations.approve(request, chosen)
@@ -131,78 +130,78 @@ class RunAdmin(ReadOnlyAdmin):
         """Approve the removals of this run."""
         operations.approve(request, [run])
 
-    @display(description="run")
+    @admin.display(description="run")
     def number(self, run: Run) -> str:
         """Show the number alone, without a thousands separator."""
         return str(run.pk)
 
-    @display(description="mode")
+    @admin.display(description="mode")
     def kind(self, run: Run) -> str:
         """Show the mode in one word."""
         return run.mode
 
-    @display(description="status")
+    @admin.display(description="status")
     def state(self, run: Run) -> SafeString:
         """Show the status as a label."""
         return status_badge(run, RUN_COLOURS)
 
-    @display(description="requests")
+    @admin.display(description="requests")
     def requests(self, run: Any) -> str:
         """Show how many requests were made, or how far a running run is."""
         return run.progress_text if run.status == Run.Status.RUNNING else f"{run.summary.get('requests', 0):,}"
 
-    @display(description="dead")
+    @admin.display(description="dead")
     def dead(self, run: Any) -> SafeString | str:
         """Show how many fetches are dead, with a link to them."""
         count = run.dead_fetches
         return list_link(Fetch, f"{count:,}", run=run.pk, status__exact="dead") if count else NOTHING
 
-    @display(description="error")
+    @admin.display(description="error")
     def said(self, run: Run) -> str:
         """Show the start of the error."""
         return short(run.error) or NOTHING
 
-    @display(description="error")
+    @admin.display(description="error")
     def problem(self, run: Run) -> SafeString | str:
         """Show the whole error."""
         return preformatted(run.error)
 
-    @display(description="started")
+    @admin.display(description="started")
     def started(self, run: Run) -> str:
         """Show when it started."""
         return moment(run.started_at)
 
-    @display(description="finished")
+    @admin.display(description="finished")
     def finished(self, run: Run) -> str:
         """Show when it ended."""
         return moment(run.finished_at)
 
-    @display(description="took")
+    @admin.display(description="took")
     def took(self, run: Run) -> str:
         """Show how long it took."""
         return elapsed((run.finished_at - run.started_at).total_seconds()) if run.finished_at else NOTHING
 
-    @display(description="requests done")
+    @admin.display(description="requests done")
     def done(self, run: Any) -> str:
         """Show how many requests are done."""
         return f"{run.progress.done:,}"
 
-    @display(description="requests owed")
+    @admin.display(description="requests owed")
     def owed(self, run: Any) -> str:
         """Show how many requests are owed."""
         return f"{run.progress.owed:,}"
 
-    @display(description="dead fetches")
+    @admin.display(description="dead fetches")
     def dead_now(self, run: Any) -> str:
         """Show how many fetches are dead."""
         return f"{run.progress.dead:,}"
 
-    @display(description="totals")
+    @admin.display(description="totals")
     def sums(self, run: Any) -> SafeString | str:
         """Show what the run did, added up."""
         return totals(run.progress.totals)
 
-    @display(description="see")
+    @admin.display(description="see")
     def see(self, run: Run) -> SafeString:
         """Link to what belongs to the run."""
         return format_html(
@@ -250,49 +249,49 @@ class FetchAdmin(ReadOnlyAdmin):
         latest = list(Run.objects.order_by("-pk").values_list("pk", flat=True)[:_LATEST_RUNS])
         return rows.filter(run__in=latest, key=term)
 
-    @action(description="Replay dead", permissions=["operate"])
+    @admin.action(description="Replay dead", permissions=["operate"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Fetch]) -> None:
         """Replay the dead ones of the chosen fetches."""
         operations.replay(request, Fetch.objects.filter(pk__in=chosen.order_by().values("pk")))
 
-    @display(description="request")
+    @admin.display(description="request")
     def request_key(self, fetch: Fetch) -> str:
         """Show the request."""
         return short(fetch.key, 120)
 
-    @display(description="address")
+    @admin.display(description="address")
     def address(self, fetch: Fetch) -> SafeString | str:
         """Link to where the provider answers."""
         return external(f"{fetch.run.provider.base_url.rstrip('/')}/{fetch.key.lstrip('/')}")
 
-    @display(description="status")
+    @admin.display(description="status")
     def state(self, fetch: Fetch) -> SafeString:
         """Show the status as a label."""
         return status_badge(fetch, FETCH_COLOURS)
 
-    @display(description="counts")
+    @admin.display(description="counts")
     def counted(self, fetch: Fetch) -> SafeString | str:
         """Show what it brought."""
         return totals(fetch.counts)
 
     sums = counted
 
-    @display(description="error")
+    @admin.display(description="error")
     def error_line(self, fetch: Fetch) -> str:
         """Show the last line of the error, which says most."""
         return short((fetch.error.strip().splitlines() or [NOTHING])[-1])
 
-    @display(description="error")
+    @admin.display(description="error")
     def problem(self, fetch: Fetch) -> SafeString | str:
         """Show the whole error."""
         return preformatted(fetch.error)
 
-    @display(description="run")
+    @admin.display(description="run")
     def run_link(self, fetch: Fetch) -> SafeString | str:
         """Link to the run."""
         return link(fetch.run, f"{fetch.run.pk}: {fetch.run.provider}")
 
-    @display(description="ended")
+    @admin.display(description="ended")
     def ended(self, fetch: Fetch) -> str:
         """Show when it ended."""
         return moment(fetch.finished_at)
@@ -317,37 +316,37 @@ class RejectionAdmin(ReadOnlyAdmin):
         of_page = of_providers(KnownPage.objects.all(), "key", term)
         return rows.filter(page__in=of_page) if of_page else rows.filter(reason__icontains=term)
 
-    @display(description="reason")
+    @admin.display(description="reason")
     def reason_line(self, rejection: Rejection) -> str:
         """Show the start of the reason."""
         return short(rejection.reason)
 
-    @display(description="path")
+    @admin.display(description="path")
     def path_line(self, rejection: Rejection) -> str:
         """Show where it stood."""
         return short(rejection.path)
 
-    @display(description="excerpt")
+    @admin.display(description="excerpt")
     def excerpt_line(self, rejection: Rejection) -> str:
         """Show the start of the item."""
         return short(rejection.excerpt, 60)
 
-    @display(description="excerpt")
+    @admin.display(description="excerpt")
     def shown_excerpt(self, rejection: Rejection) -> SafeString | str:
         """Show the item as far as it was kept."""
         return preformatted(rejection.excerpt)
 
-    @display(description="page")
+    @admin.display(description="page")
     def page_key(self, rejection: Rejection) -> str:
         """Show the request whose answer it stood in."""
         return rejection.page.key
 
-    @display(description="run")
+    @admin.display(description="run")
     def run_link(self, rejection: Rejection) -> SafeString | str:
         """Link to the run."""
         return link(rejection.run, rejection.run_id)
 
-    @display(description="seen")
+    @admin.display(description="seen")
     def seen(self, rejection: Rejection) -> str:
         """Show when it was seen."""
         return moment(rejection.created_at)

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from musicsync.admin.base import ReadOnlyAdmin, of_providers
 from musicsync.admin.show import NOTHING, STATE_COLOURS, link, moment, preformatted, short, status_badge
@@ -15,15 +14,12 @@ from musicsync.models import SourceArtist, SourceRelease, SourceTrack
 class SourceAdmin(ReadOnlyAdmin):
     """What the three kinds of source rows have in common."""
 
+    list_display = ("external_id", "provider", "named", "entity_link", "existence", "flagged", "changed")
     list_filter = ("state", "provider")
     search_fields = ("external_id",)
     search_help_text = "A provider's id"
     keys: tuple[str, ...] = ("external_id",)
     entity = ""
-
-    def get_list_display(self, _request: Any) -> list[str]:
-        """Return the columns."""
-        return ["external_id", "provider", "named", "entity_link", "existence", "flagged", "changed"]
 
     def get_list_select_related(self, _request: Any) -> tuple[str, ...]:
         """Return what the columns link to."""
@@ -41,37 +37,37 @@ class SourceAdmin(ReadOnlyAdmin):
         found = [key for column in self.keys for key in of_providers(self.model.objects.all(), column, term)]
         return rows.filter(Q(pk__in=found))
 
-    @display(description="name")
+    @admin.display(description="name")
     def named(self, source: Any) -> str:
         """Show the name or title that the provider gives."""
         return short(source.fields.get("title") or source.fields.get("name") or NOTHING)
 
-    @display(description="in the catalogue")
+    @admin.display(description="in the catalogue")
     def entity_link(self, source: Any) -> SafeString | str:
         """Link to the row that it describes."""
         return link(getattr(source, self.entity))
 
-    @display(description="state")
+    @admin.display(description="state")
     def existence(self, source: Any) -> SafeString:
         """Show the state as a label."""
         return status_badge(source, STATE_COLOURS, "state")
 
-    @display(description="flags")
+    @admin.display(description="flags")
     def flagged(self, source: Any) -> str:
         """Show what is wrong with it."""
         return ", ".join(source.flags) or NOTHING
 
-    @display(description="record")
+    @admin.display(description="record")
     def record(self, source: Any) -> SafeString | str:
         """Show the record as it was parsed."""
         return preformatted(source.fields)
 
-    @display(description="changed")
+    @admin.display(description="changed")
     def changed(self, source: Any) -> str:
         """Show when it changed."""
         return moment(source.changed_at)
 
-    @display(description="changed in run")
+    @admin.display(description="changed in run")
     def run_link(self, source: Any) -> SafeString | str:
         """Link to the run in which it changed."""
         return link(source.changed_run, source.changed_run_id)
