@@ -17,7 +17,7 @@ from rich.text import Text
 from musicsync import queries
 from musicsync.queries import Progress
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 _LINE_SECONDS = 5.0
 _PACE_SECONDS = 6.0
 _MOST_ETA_SECONDS = 99 * 3600
