@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from msgspec import Struct
@@ -54,23 +54,26 @@ def _figures() -> list[Figure]:
 
 
 def _sizes() -> list[Figure]:
-    """Return about how many rows the catalogue's tables have by PostgreSQL's statistics: counting would read them all."""
-    models: tuple[type[Model], ...] = (Track, Recording, Release, Artist)
+    """Return about how many rows the catalogue's tables have, by PostgreSQL's statistics: counting would read all."""
+    tables: tuple[QuerySet[Any], ...] = (
+        Track.objects.all(),
+        Recording.objects.all(),
+        Release.objects.all(),
+        Artist.objects.all(),
+    )
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, reltuples::bigint FROM pg_class WHERE oid = ANY(%s::regclass[])",
-            [[model._meta.db_table for model in models]],
+            [[rows.model._meta.db_table for rows in tables]],
         )
-        rows = dict(cursor.fetchall())
-    # Never analysed (-1): too young or too small for statistics.
-    return [
-        Figure(
-            str(model._meta.verbose_name_plural).capitalize(),
-            f"≈ {count:,}" if (count := rows[model._meta.db_table]) > 0 else _up_to(model._default_manager.all()),
-            list_url(model),
-        )
-        for model in models
-    ]
+        counted = dict(cursor.fetchall())
+    sizes = []
+    for rows in tables:
+        opts, count = rows.model._meta, counted[rows.model._meta.db_table]
+        # Never analysed (-1): too young or too small for statistics.
+        value = f"≈ {count:,}" if count > _COUNT_LIMIT else _up_to(rows)
+        sizes.append(Figure(str(opts.verbose_name_plural).capitalize(), value, list_url(rows.model)))
+    return sizes
 
 
 def _up_to(rows: QuerySet[Any]) -> str:
