@@ -63,7 +63,8 @@ class RunAdmin(ReadOnlyAdmin):
         owed = _by_run(Fetch.objects.filter(status__in=Fetch.OPEN), running)
         for run in rows:
             run.dead_fetches = dead.get(run.pk, 0)
-            run.progress_text = f"{applied.get(run.pk, 0):,} of {applied.get(run.pk, 0) + owed.get(run.pk, 0):,}"
+            done = applied.get(run.pk, 0) + run.dead_fetches
+            run.progress_text = f"{done:,} of {done + owed.get(run.pk, 0):,}"
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the run with how far it is."""
@@ -234,7 +235,7 @@ class FetchAdmin(ReadOnlyAdmin):
     list_filter = ("status", "outcome", RunFilter, ("run__provider", admin.RelatedFieldListFilter))
     list_select_related = ("run__provider",)
     search_fields = ("key",)
-    search_help_text = "Request key within the chosen run, or number of the fetch"
+    search_help_text = "Whole request key, or number of the fetch"
     actions = ("replay",)
     fieldsets = (
         (None, {"fields": ("request_key", "address", ("state", "outcome", "failures"), ("run_link", "scope"))}),

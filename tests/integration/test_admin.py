@@ -117,6 +117,13 @@ def test_the_overview_shows_how_far_a_run_is(client: Client) -> None:
     assert link_address(run) in page
 
 
+def test_the_list_of_runs_shows_how_far_each_is(client: Client) -> None:
+    run = make_run(make_provider(), "running", dead=2)
+    run.fetches.filter(key="tracks?cursor=0").update(status="pending")
+    (listed,) = shown(client, Run)
+    assert (listed.progress_text, listed.dead_fetches) == ("1 of 2", 1)
+
+
 def test_the_overview_of_a_new_set_up_says_what_to_do(client: Client) -> None:
     assert "Nothing is followed yet" in client.get(reverse("admin:index")).content.decode()
 
