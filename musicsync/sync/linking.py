@@ -5,7 +5,8 @@ rows themselves are written by ``catalogue`` once all that is said of them is st
 until the transaction ends.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from musicsync.identifiers import is_gtin, is_isrc
@@ -33,25 +34,7 @@ def link_releases(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[s
     The tracks of a release that moved have to be linked again.
     """
     linked = _linked(provider_id, "release", "release_id", rows, merged)
-    gtins = {
-        row["id"]: frozenset({row["gtin"]} if row["gtin"] else ())
-        for row in sql.query(
-            f"SELECT id, gtin FROM {_RELEASE} WHERE id = ANY(%s::bigint[])",  # noqa: S608
-            [list(linked.values())],
-        )
-    }
-    alone = _alone("release", "release_id", list(linked.values()))
-    claims = []
-    for row in rows:
-        release = linked.get(row.external_id, 0)
-        claims.append(
-            Claim(
-                keys=_gtins(row.fields),
-                linked=release or None,
-                linked_keys=gtins.get(release, frozenset()),
-                alone=release in alone,
-            )
-        )
+    claims = [Claim(keys=_gtins(row.fields), linked=linked.get(row.external_id)) for row in rows]
     by_gtin = {
         row["gtin"]: row["id"]
         for row in sql.query(
@@ -59,7 +42,7 @@ def link_releases(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[s
             [_all_keys(claims)],
         )
     }
-    _settle(_RELEASE, "release_id", rows, claims, by_gtin)
+    _settle(_RELEASE, "release_id", rows, claims, by_gtin, bare=_bare_releases(provider_id, rows, claims, merged))
     return [row.external_id for row in rows if linked.get(row.external_id) not in (None, row.links["release_id"])]
 
 
@@ -78,30 +61,21 @@ def link_tracks(rows: Sequence[SourceRow], releases: Mapping[str, int]) -> dict[
 
 
 def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, int]:
-    """Link each track row to its recording: by ISRC, else as before, else by the provider's own id, else by its place.
+    """Link each track row to its recording: by ISRC, else as before, by the provider's own id, or by its place.
 
     The rows are linked to their tracks already. Returns the recordings that turned out to be another, as
     {absorbed: kept}: some record names the ISRCs of both.
     """
-    linked = [row.links["recording_id"] for row in rows if row.links["recording_id"]]
     beside = _recordings_of([row.links["track_id"] for row in rows if row.links["track_id"]])
-    isrcs = _isrcs_of([*linked, *beside.values()])
-    alone = _alone("track", "recording_id", linked)
-    claims = []
-    for row in rows:
-        recording = row.links["recording_id"] or 0
-        neighbour = beside.get(row.links["track_id"] or 0)
-        claims.append(
-            Claim(
-                keys=_isrcs(row.fields),
-                provider_key=row.fields.get("recording_id"),
-                linked=recording or None,
-                linked_keys=isrcs.get(recording, frozenset()),
-                alone=recording in alone,
-                beside=neighbour,
-                beside_keys=isrcs.get(neighbour or 0, frozenset()),
-            )
+    claims = [
+        Claim(
+            keys=_isrcs(row.fields),
+            provider_key=row.fields.get("recording_id"),
+            linked=row.links["recording_id"],
+            beside=beside.get(row.links["track_id"] or 0),
         )
+        for row in rows
+    ]
     by_isrc = {
         row["code"]: row["recording_id"]
         for row in sql.query(
@@ -109,7 +83,10 @@ def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, in
             [_all_keys(claims)],
         )
     }
-    return _settle(_RECORDING, "recording_id", rows, claims, by_isrc, _by_provider_key(provider_id, claims))
+    own = _by_provider_key(provider_id, claims)
+    return _settle(
+        _RECORDING, "recording_id", rows, claims, by_isrc, own, bare=_bare_recordings(rows, claims, own.values())
+    )
 
 
 def releases_of(provider_id: int, external_ids: Sequence[str]) -> dict[str, int]:
@@ -124,15 +101,17 @@ def releases_of(provider_id: int, external_ids: Sequence[str]) -> dict[str, int]
 
 def absorb(absorbed: Mapping[int, int]) -> list[int]:
     """Point what refers to the absorbed recordings to those that were kept; return the tracks that it touched."""
-    touched = []
-    for old, kept in sorted(absorbed.items()):
-        parameters = [kept, old]
-        sql.execute(f"UPDATE {TABLES['track']} SET recording_id = %s WHERE recording_id = %s", parameters)  # noqa: S608
-        sql.execute(f"UPDATE {_ISRC} SET recording_id = %s WHERE recording_id = %s", parameters)  # noqa: S608
-        touched += sql.query(
-            f"UPDATE {_TRACK} SET recording_id = %s WHERE recording_id = %s RETURNING id",  # noqa: S608
-            parameters,
-        )
+    if not absorbed:
+        return []
+    olds = sorted(absorbed)
+    pairs = "(SELECT unnest(%s::bigint[]) AS old, unnest(%s::bigint[]) AS kept) r"
+    parameters = [olds, [absorbed[old] for old in olds]]
+    for table in (TABLES["track"], _ISRC):
+        sql.execute(f"UPDATE {table} t SET recording_id = r.kept FROM {pairs} WHERE t.recording_id = r.old", parameters)  # noqa: S608
+    touched = sql.query(
+        f"UPDATE {_TRACK} t SET recording_id = r.kept FROM {pairs} WHERE t.recording_id = r.old RETURNING t.id",  # noqa: S608
+        parameters,
+    )
     return [row["id"] for row in touched]
 
 
@@ -143,9 +122,11 @@ def _settle(
     claims: Sequence[Claim],
     by_key: Mapping[str, int] | None = None,
     by_provider_key: Mapping[str, int] | None = None,
+    *,
+    bare: AbstractSet[int] = frozenset(),
 ) -> dict[int, int]:
     """Write the verdict into the rows' links, with ids for what is new; return what was absorbed."""
-    verdict = match(claims, by_key or {}, by_provider_key or {})
+    verdict = match(claims, by_key or {}, by_provider_key or {}, bare)
     numbers = sorted({target for target in verdict.targets if target < 0}, reverse=True)
     ids = dict(zip(numbers, sql.new_ids(table, len(numbers)), strict=True))
     for row, target in zip(rows, verdict.targets, strict=True):
@@ -176,16 +157,32 @@ def _all_keys(claims: Sequence[Claim]) -> list[str]:
     return sorted({key for claim in claims for key in claim.keys})
 
 
-def _alone(kind: Kind, column: str, entities: Sequence[int]) -> set[int]:
-    """Return those of the catalogue rows that exactly one live source row is linked to."""
-    if not entities:
+def _bare_releases(
+    provider_id: int, rows: Sequence[SourceRow], claims: Sequence[Claim], merged: Mapping[str, str]
+) -> set[int]:
+    """Return the linked releases whose GTIN is told by no source other than the rows, and what is merged into them."""
+    linked = {claim.linked for claim in claims if claim.linked}
+    found = sql.query(
+        f"SELECT s.release_id AS id FROM {TABLES['release']} s JOIN {_RELEASE} r ON r.id = s.release_id "  # noqa: S608
+        "WHERE s.release_id = ANY(%s::bigint[]) AND s.state = ANY(%s) AND s.fields ->> 'gtin' = r.gtin "
+        "AND s.id <> ALL(%s::bigint[]) AND NOT (s.provider_id = %s AND s.external_id = ANY(%s::text[]))",
+        [sorted(linked), list(LIVE), [row.id for row in rows], provider_id, list(merged)],
+    )
+    return linked - {row["id"] for row in found}
+
+
+def _bare_recordings(rows: Sequence[SourceRow], claims: Sequence[Claim], others: Iterable[int]) -> set[int]:
+    """Return the recordings that the claims may join and whose ISRCs are told by no source other than the rows."""
+    named = {recording for claim in claims for recording in (claim.linked, claim.beside) if recording} | set(others)
+    if not named:
         return set()
     found = sql.query(
-        f"SELECT {column} AS id FROM {TABLES[kind]} WHERE {column} = ANY(%s::bigint[]) AND state = ANY(%s) "  # noqa: S608
-        "GROUP BY 1 HAVING count(*) = 1",
-        [list(entities), list(LIVE)],
+        f"SELECT s.recording_id AS id FROM {TABLES['track']} s JOIN {_ISRC} i ON i.recording_id = s.recording_id "  # noqa: S608
+        "WHERE s.recording_id = ANY(%s::bigint[]) AND s.state = ANY(%s) AND s.fields -> 'isrcs' ? i.code "
+        "AND s.id <> ALL(%s::bigint[])",
+        [sorted(named), list(LIVE), [row.id for row in rows]],
     )
-    return {row["id"] for row in found}
+    return named - {row["id"] for row in found}
 
 
 def _recordings_of(tracks: Sequence[int]) -> dict[int, int]:
@@ -196,17 +193,6 @@ def _recordings_of(tracks: Sequence[int]) -> dict[int, int]:
         [list(tracks)],
     )
     return {row["id"]: row["recording_id"] for row in found}
-
-
-def _isrcs_of(recordings: Sequence[int]) -> dict[int, frozenset[str]]:
-    if not recordings:
-        return {}
-    found = sql.query(
-        f"SELECT recording_id, code FROM {_ISRC} WHERE recording_id = ANY(%s::bigint[])",  # noqa: S608
-        [list(recordings)],
-    )
-    codes = sql.grouped(found, "recording_id")
-    return {recording: frozenset(row["code"] for row in rows) for recording, rows in codes.items()}
 
 
 def _by_provider_key(provider_id: int, claims: Sequence[Claim]) -> dict[str, int]:

@@ -1,10 +1,12 @@
 """Which catalogue row a record speaks of. Pure: the keys are read by ``linking``, the decision is here.
 
-Keys that identify across providers come first (GTIN for a release, ISRC for a recording), then what the same provider
-id matched before, then the provider's own grouping. A name never matches by itself.
+Keys that identify across providers (GTIN for a release, ISRC for a recording) always decide: what shares one is one.
+Weaker evidence only joins what no key contradicts: what the same record matched before, the provider's own grouping,
+the place on a release. A name never matches by itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
@@ -13,28 +15,13 @@ class Claim(Struct, frozen=True):
     """What one source row says of its identity.
 
     ``keys`` are its valid GTIN or ISRCs, ``provider_key`` the provider's own id of the recording. ``linked`` is the
-    catalogue row it was linked to, which has the keys ``linked_keys``; ``alone`` says that no other source row is
-    linked there, so that its keys may change with this one. ``beside`` is the recording of the track at the same place
-    of the same release, with its keys.
+    catalogue row it was linked to, ``beside`` the recording of the track at the same place of the same release.
     """
 
     keys: frozenset[str] = frozenset()
     provider_key: str | None = None
     linked: int | None = None
-    linked_keys: frozenset[str] = frozenset()
-    alone: bool = False
     beside: int | None = None
-    beside_keys: frozenset[str] = frozenset()
-
-    @property
-    def joins(self) -> bool:
-        """Tell whether it may join what stands beside it: no ISRC contradicts that."""
-        return self.beside is not None and (not self.keys or not self.beside_keys)
-
-    @property
-    def stays(self) -> bool:
-        """Tell whether it may stay where it was linked, with no other row having its keys."""
-        return self.linked is not None and (not self.keys or not self.linked_keys or self.alone)
 
 
 class Verdict(Struct, frozen=True):
@@ -47,63 +34,85 @@ class Verdict(Struct, frozen=True):
     absorbed: dict[int, int]
 
 
-def match(claims: Sequence[Claim], by_key: Mapping[str, int], by_provider_key: Mapping[str, int]) -> Verdict:
+def match(
+    claims: Sequence[Claim], by_key: Mapping[str, int], by_provider_key: Mapping[str, int], bare: AbstractSet[int]
+) -> Verdict:
     """Return which catalogue row each claim speaks of.
 
-    Claims that share a key speak of one row, and so do the rows that such claims join: the one with the lowest id
-    is kept. The answer does not depend on the order in which providers are read.
+    ``bare`` has those of the rows that the claims lead to whose keys, if any, are told by no other source: with what
+    is claimed now, they may become another. Of rows that turn out to be one, the one with a key is kept, and of those
+    the one with the lowest id. The answer does not depend on the order in which providers are read.
     """
     groups = _groups(claims)
+    owned = {by_key[key] for claim in claims for key in claim.keys if key in by_key}
+    free = set(bare) - owned
     absorbed: dict[int, int] = {}
-    for group in groups:
-        owners = sorted({_kept(by_key[key], absorbed) for index in group for key in claims[index].keys & by_key.keys()})
-        absorbed |= dict.fromkeys(owners[1:], owners[0] if owners else 0)
     targets = [0] * len(claims)
     for number, group in enumerate(groups, start=1):
         members = [claims[index] for index in group]
-        target = _target(members, by_key, by_provider_key) or -number
+        keys = {key for claim in members for key in claim.keys}
+        owners = sorted({_kept(by_key[key], absorbed) for key in keys if key in by_key})
+        weak = list(dict.fromkeys(_kept(row, absorbed) for row in _weak_evidence(members, by_provider_key)))
+        tied = [row for row in weak if row not in free]
+        joined = sorted(free.intersection(weak))
+        same = [*owners, *joined] if keys else [*tied[:1], *joined]
+        absorbed |= dict.fromkeys(same[1:], same[0] if same else 0)
+        if keys:
+            free -= set(same)
         for index in group:
-            targets[index] = _kept(target, absorbed)
-    return Verdict(targets, {old: _kept(old, absorbed) for old in absorbed})
+            targets[index] = same[0] if same else -number
+    return Verdict([_kept(target, absorbed) for target in targets], {old: _kept(old, absorbed) for old in absorbed})
 
 
-def _target(group: Sequence[Claim], by_key: Mapping[str, int], by_provider_key: Mapping[str, int]) -> int | None:
-    owners = (by_key[key] for claim in group for key in claim.keys if key in by_key)
-    linked = (claim.linked for claim in group if claim.linked is not None and claim.stays)
-    same_provider_key = (
-        by_provider_key[claim.provider_key]
-        for claim in group
-        if claim.provider_key is not None and claim.provider_key in by_provider_key
-    )
-    beside = (claim.beside for claim in group if claim.beside is not None and claim.joins)
-    return _lowest(owners) or _lowest(linked) or _lowest(same_provider_key) or _lowest(beside)
+def _weak_evidence(group: Sequence[Claim], by_provider_key: Mapping[str, int]) -> list[int]:
+    """Return the rows that the group may join, by strength of evidence."""
+    linked = {claim.linked for claim in group if claim.linked is not None}
+    provider_keys = {claim.provider_key for claim in group if claim.provider_key is not None}
+    own = {by_provider_key[key] for key in provider_keys if key in by_provider_key}
+    beside = {claim.beside for claim in group if claim.beside is not None}
+    return [row for rows in (linked, own, beside) for row in sorted(rows)]
 
 
-def _lowest(ids: Iterable[int]) -> int | None:
-    return min(ids, default=None)
-
-
-def _kept(entity_id: int, absorbed: Mapping[int, int]) -> int:
-    while entity_id in absorbed:
-        entity_id = absorbed[entity_id]
-    return entity_id
+def _kept(row: int, absorbed: Mapping[int, int]) -> int:
+    while row in absorbed:
+        row = absorbed[row]
+    return row
 
 
 def _groups(claims: Sequence[Claim]) -> list[list[int]]:
-    """Return the indices of the claims that share keys, directly or through others."""
-    group_of_key: dict[str, list[int]] = {}
-    group_of: list[list[int]] = []
-    for index, claim in enumerate(claims):
-        keys = [*claim.keys, *([f"provider:{claim.provider_key}"] if claim.provider_key else [])]
+    """Return the indices of the claims that speak of the same.
+
+    Those are claims that share keys, directly or through others, and with them the claims without a key that share the
+    provider's own.
+    """
+    groups = _sharing(range(len(claims)), lambda index: claims[index].keys)
+    keyed = [group for group in groups if claims[group[0]].keys]
+    first_of: dict[str | None, list[int]] = {}
+    for group in keyed:
+        for index in group:
+            first_of.setdefault(claims[index].provider_key, group)
+    without = [group[0] for group in groups if not claims[group[0]].keys]
+    alone = []
+    for group in _sharing(without, lambda index: [claims[index].provider_key] if claims[index].provider_key else []):
+        provider_key = claims[group[0]].provider_key
+        if provider_key is not None and provider_key in first_of:
+            first_of[provider_key].extend(group)
+        else:
+            alone.append(group)
+    return keyed + alone
+
+
+def _sharing(indices: Iterable[int], keys_of: Callable[[int], Iterable[Hashable]]) -> list[list[int]]:
+    """Return the indices in groups that share a key, directly or through others."""
+    group_of: dict[Hashable, list[int]] = {}
+    groups: dict[int, list[int]] = {}
+    for index in indices:
+        keys = set(keys_of(index))
         joined = [index]
-        for other in {id(group): group for key in keys if (group := group_of_key.get(key))}.values():
-            joined.extend(other)
-        group_of.append(joined)
-        for member in joined[1:]:
-            group_of[member] = joined
-        for member in joined:
-            for key in claims[member].keys:
-                group_of_key[key] = joined
-            if claims[member].provider_key:
-                group_of_key[f"provider:{claims[member].provider_key}"] = joined
-    return list({id(group): group for group in group_of}.values())
+        for other in {id(group): group for key in keys if (group := group_of.get(key))}.values():
+            joined = [*other, *joined]
+            del groups[id(other)]
+            keys.update(*(keys_of(member) for member in other))
+        groups[id(joined)] = joined
+        group_of |= dict.fromkeys(keys, joined)
+    return list(groups.values())
