@@ -1,0 +1,269 @@
+"""The commands of manage.py: what they say, what they write, and how they end."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from kombu.exceptions import OperationalError as BrokerError
+
+from musicsync import tasks
+from musicsync.models import Budget, Fetch, Provider, Run, Scope
+from tests.helpers import ROOT, running, worker_command
+
+NOWHERE = "http://127.0.0.1:9"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def say(*arguments: str) -> str:
+    output = io.StringIO()
+    call_command(*arguments, stdout=output, stderr=output)
+    return output.getvalue()
+
+
+def refusal(*arguments: str) -> tuple[int, str]:
+    with pytest.raises(CommandError) as caught:
+        say(*arguments)
+    assert "\n" not in str(caught.value)
+    return caught.value.returncode, str(caught.value)
+
+
+@pytest.fixture
+def deezer() -> Provider:
+    say("provider", "add", "dz", "--adapter", "deezer", "--base-url", NOWHERE, "--rate", "50", "--burst", "3")
+    return Provider.objects.get(slug="dz")
+
+
+@pytest.fixture
+def run(deezer: Provider) -> Run:
+    say("provider", "follow", "dz", "artist:27")
+    say("sync", "dz", "--full")
+    return Run.objects.get()
+
+
+def ended(run: Run, status: str, **values: Any) -> None:
+    Run.objects.filter(pk=run.pk).update(status=status, **values)
+
+
+def test_add_writes_provider_budget_and_defaults_of_the_adapter() -> None:
+    assert "before its first run: MUSICSYNC_CONTACT is not set" in say(
+        "provider", "add", "mb", "--adapter", "musicbrainz"
+    )
+    provider = Provider.objects.select_related("budget").get(slug="mb")
+    assert (provider.base_url, provider.budget.rate, provider.trust) == ("https://musicbrainz.org/ws/2", 1.0, 100)
+
+
+def test_add_takes_what_is_given(deezer: Provider) -> None:
+    assert (deezer.base_url, deezer.budget.rate, deezer.budget.burst) == (NOWHERE, 50.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("dz", "--adapter", "deezer"), "there is a provider dz already"),
+        (("x", "--adapter", "spotty"), "the known ones are: musicbrainz, deezer, feed"),
+        (("a b", "--adapter", "feed"), "SLUG: "),
+        (("x", "--adapter", "feed", "--base-url", "ftp://x"), "--base-url: "),
+        (("x", "--adapter", "feed", "--rate", "0"), "no number above 0"),
+        (("x", "--adapter", "feed", "--burst", "1.5"), "no whole number above 0"),
+    ],
+)
+def test_add_refuses(deezer: Provider, arguments: tuple[str, ...], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        say("provider", "add", *arguments)
+    assert Provider.objects.count() == Budget.objects.count() == 1
+
+
+def test_list_shows_providers_as_lines_and_as_json(run: Run) -> None:
+    header, line = say("provider", "list").splitlines()
+    shown = dict(zip(header.split("\t"), line.split("\t"), strict=True))
+    assert (shown["provider"], shown["enabled"], shown["follows"], shown["last_run"]) == (
+        "dz",
+        "yes",
+        "1",
+        f"{run.pk} running",
+    )
+    assert json.loads(say("provider", "list", "--json"))[0]["base_url"] == NOWHERE
+
+
+def test_enable_and_disable(deezer: Provider) -> None:
+    assert "disabled" in say("provider", "disable", "dz")
+    assert not Provider.objects.get().enabled
+    assert "enabled" in say("provider", "enable", "dz")
+    assert Provider.objects.get().enabled
+
+
+def test_follow_normalises_and_counts_what_is_new(deezer: Provider) -> None:
+    assert "now follows 2 scopes" in say("provider", "follow", "dz", "artist:0027", "feed")
+    assert "now follows 1 scopes; 1 were followed already" in say("provider", "follow", "dz", "artist:27", "artist:13")
+    assert set(Scope.objects.values_list("kind", "key")) == {("artist", "27"), ("artist", "13"), ("feed", "")}
+
+
+def test_unfollow_keeps_the_row_and_follow_takes_it_up_again(deezer: Provider) -> None:
+    say("provider", "follow", "dz", "artist:27")
+    assert "now unfollows 1 scopes; 1 were not followed" in say("provider", "unfollow", "dz", "artist:27", "artist:13")
+    assert not Scope.objects.get().active
+    say("provider", "follow", "dz", "artist:27")
+    assert Scope.objects.get().active
+
+
+@pytest.mark.parametrize("form", ["lines", "json"])
+def test_follow_reads_thousands_from_the_standard_input(
+    deezer: Provider, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [str(number) for number in range(1, 12_001)]
+    text = (
+        "# mine\n\n" + "\n".join(f"artist:{key}" for key in keys) if form == "lines" else json.dumps({"artist": keys})
+    )
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    assert "now follows 12,000 scopes" in say("provider", "follow", "dz", "-")
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("artist:abc", "the key of artist is a Deezer id"),
+        ("label:1", "Deezer cannot follow a label"),
+        ("singer:1", "KIND is one of: feed, artist, release, recording"),
+    ],
+)
+def test_bad_scopes_are_refused_and_nothing_is_followed(deezer: Provider, scope: str, said: str) -> None:
+    for command in (("provider", "follow", "dz", "artist:27", scope), ("sync", "dz", "--scope", scope)):
+        code, line = refusal(*command)
+        assert code == 2
+        assert said in line
+    assert not Scope.objects.exists()
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("sync", "no"), ("provider", "test", "no"), ("provider", "follow", "no", "feed"), ("runs", "--provider", "no")],
+)
+def test_an_unknown_provider_lists_the_known_ones(deezer: Provider, command: tuple[str, ...]) -> None:
+    assert refusal(*command) == (2, "unknown provider 'no'; the known ones are: dz")
+
+
+def test_test_of_a_provider_that_does_not_answer_is_one_line(deezer: Provider) -> None:
+    code, line = refusal("provider", "test", "dz")
+    assert code == 1
+    assert line.startswith("dz: Transient: GET /editorial/0/releases: no whole answer from http://127.0.0.1:9")
+
+
+def test_test_names_the_missing_contact(deezer: Provider) -> None:
+    say("provider", "add", "mb", "--adapter", "musicbrainz", "--base-url", NOWHERE)
+    code, line = refusal("provider", "test", "mb")
+    assert code == 2
+    assert line.startswith("MUSICSYNC_CONTACT is not set")
+
+
+def test_sync_records_the_run_and_sends_it(run: Run) -> None:
+    assert (run.mode, run.trigger, run.status, run.scope) == ("full", "cli", "running", None)
+    assert Fetch.objects.get().status == "queued"
+
+
+def test_sync_of_a_scope_looks_it_up_without_following_it(deezer: Provider) -> None:
+    assert "started (lookup): 1 requests owed" in say("sync", "dz", "--scope", "recording:USRC17607839")
+    assert not Scope.objects.get().active
+
+
+def test_a_second_sync_is_refused(run: Run) -> None:
+    code, line = refusal("sync", "dz", "--scope", "artist:13")
+    assert (code, f"run {run.pk} under way" in line) == (2, True)
+    assert Scope.objects.count() == 1
+
+
+def test_sync_of_a_provider_that_follows_nothing_says_how_to_follow(deezer: Provider) -> None:
+    code, line = refusal("sync", "dz")
+    assert (code, "manage.py provider follow dz KIND:KEY" in line) == (2, True)
+
+
+def test_sync_without_a_broker_records_the_run(deezer: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Run) -> None:
+        raise BrokerError("Connection refused")
+
+    monkeypatch.setattr(tasks, "begin", refuse)
+    code, line = refusal("sync", "dz", "--scope", "artist:27")
+    number = Run.objects.get().pk
+    assert code == 1
+    assert line.startswith("CELERY_BROKER_URL: ")
+    assert f"Run {number} is recorded; it starts when a worker and beat run and the broker is back" in line
+
+
+def test_runs_lists_the_newest_first(run: Run) -> None:
+    ended(run, "done")
+    say("sync", "dz")
+    assert [fact["mode"] for fact in json.loads(say("runs", "--json"))] == ["incremental", "full"]
+    assert len(say("runs", "--provider", "dz", "--limit", "1").splitlines()) == 2
+
+
+def test_run_show_tells_status_and_dead_requests(run: Run) -> None:
+    Fetch.objects.update(status="dead", failures=1, error="Traceback\nPermanent: no such page")
+    facts = json.loads(say("run", "show", str(run.pk), "--json"))
+    assert (facts["status"], facts["requests_dead"]) == ("running", 1)
+    assert facts["dead"] == [{"request": "artist/27", "failures": 1, "error": "Permanent: no such page"}]
+    assert f"manage.py run replay {run.pk}" in say("run", "show", str(run.pk))
+
+
+def test_run_cancel_ends_it_once(run: Run) -> None:
+    assert "is cancelled: 1 requests" in say("run", "cancel", str(run.pk))
+    assert refusal("run", "cancel", str(run.pk))[0] == 2
+
+
+def test_run_replay_takes_up_the_dead(run: Run) -> None:
+    assert "nothing to replay" in say("run", "replay", str(run.pk))
+    Fetch.objects.update(status="dead")
+    ended(run, "failed")
+    assert "1 dead requests are tried again" in say("run", "replay", str(run.pk))
+    assert (Run.objects.get().status, Fetch.objects.get().status) == ("running", "queued")
+
+
+def test_run_approve_is_for_held_runs(run: Run) -> None:
+    code, line = refusal("run", "approve", str(run.pk))
+    assert (code, "there is nothing to approve" in line) == (2, True)
+    Fetch.objects.update(status="applied")
+    ended(run, "held")
+    assert "is done: removed nothing" in say("run", "approve", str(run.pk))
+
+
+def test_an_unknown_run_says_where_the_runs_are(db: None) -> None:
+    assert refusal("run", "show", "999999") == (2, "there is no run 999999: `manage.py runs` lists them")
+
+
+def manage(env: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_waiting_for_a_failed_run_ends_with_one_line_and_exit_code_1(
+    process_env: dict[str, str], deezer: Provider, tmp_path: Path
+) -> None:
+    say("provider", "follow", "dz", "artist:27")
+    # An address that cannot be asked at all: trying again does not help.
+    Provider.objects.update(base_url="http://127.0.0.1:none")
+    with running(worker_command("--loglevel", "INFO"), process_env, tmp_path / "worker.log", "ready."):
+        code, output, errors = manage(process_env, "sync", "dz", "--full", "--wait")
+    assert code == 1, output + errors
+    assert "status=failed" in output
+    assert errors.startswith("CommandError: run ")
+    assert len(errors.splitlines()) == 1
+
+
+def test_an_unreachable_database_is_one_line_and_exit_code_1(process_env: dict[str, str]) -> None:
+    env = process_env | {"DATABASE_URL": "postgres://x@127.0.0.1:9/x", "DJANGO_DEBUG": "on"}
+    code, _, errors = manage(env, "runs")
+    assert code == 1
+    assert errors.startswith("DATABASE_URL: cannot reach")
+    assert len(errors.splitlines()) == 1
+
+
+def test_bad_options_end_with_exit_code_2(process_env: dict[str, str]) -> None:
+    assert manage(process_env, "sync")[0] == 2
+    assert manage(process_env, "run", "explode", "1")[0] == 2
