@@ -3,11 +3,12 @@
 A message only says "look at row N". Whatever happens to it, the row is there, and ``sweep`` sends another.
 """
 
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from celery import Task, shared_task
+from celery import Task, current_app, shared_task
 from celery.utils.log import get_task_logger
 
 from musicsync import alerts, schedule
@@ -30,12 +31,12 @@ def work_fetch(self: Task[Any, Any], fetch_id: int) -> None:
     step = work(fetch_id)
     send_fetches(step.send)
     if step.postponed and step.postponed.seconds <= LONGEST_COUNTDOWN_SECONDS:
-        work_fetch.apply_async((step.postponed.fetch_id,), countdown=step.postponed.seconds)
+        work_fetch.apply_async((step.postponed.fetch_id,), countdown=_countdown(step.postponed.seconds))
     if step.run_ended:
         finish_run.delay(step.run_id)
     if step.failed:
         # Celery's own retry, so that Flower and the task_retry signal show it.
-        raise self.retry(exc=RuntimeError(step.error), countdown=step.failed.seconds)
+        raise self.retry(exc=RuntimeError(step.error), countdown=_countdown(step.failed.seconds or 0))
 
 
 @shared_task(bind=True, max_retries=_MOST_BUSY_RETRIES)
@@ -112,6 +113,11 @@ def send_fetches(fetch_ids: Iterable[int]) -> None:
     """Send a message about each of the fetches."""
     for fetch_id in fetch_ids:
         work_fetch.delay(fetch_id)
+
+
+def _countdown(seconds: float) -> float:
+    """Return the countdown that the broker can keep: quorum queues count whole seconds, and one at least."""
+    return max(1, math.ceil(seconds)) if current_app.conf.task_default_queue_type == "quorum" else seconds
 
 
 def alert(key: str, subject: str, body: str = "") -> None:
