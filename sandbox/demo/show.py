@@ -29,6 +29,7 @@ from musicsync.management import progress
 from musicsync.management.progress import Sight
 from musicsync.models import Budget, Provider, Run, Scope
 from musicsync.queries import Progress
+from musicsync.records import MusicsyncError
 from musicsync.sync import runs
 from sandbox.demo import summary
 from sandbox.demo.summary import Side
@@ -138,9 +139,8 @@ def _configure(side: Side, simulator: Simulator) -> None:
 
 def _sync(children: Children, console: Console) -> list[Progress]:
     """Run both providers at the same time, in full, and return how their runs ended."""
-    for left in Run.objects.filter(status=Run.Status.RUNNING):
-        # A demo that was killed could not.
-        runs.cancel(left)
+    # Left by a demo that was killed.
+    _cancel_runs()
     started: list[Run] = []
     try:
         for side in SIDES:
@@ -154,9 +154,15 @@ def _sync(children: Children, console: Console) -> list[Progress]:
         with progress.Bars(console) as bars:
             return progress.watch(numbers, bars, look)
     except BaseException:
-        for run in Run.objects.filter(pk__in=[run.pk for run in started], status=Run.Status.RUNNING):
-            runs.cancel(run)
+        _cancel_runs()
         raise
+
+
+def _cancel_runs() -> None:
+    for run in Run.objects.filter(status=Run.Status.RUNNING):
+        # It may end at this very moment by itself.
+        with contextlib.suppress(MusicsyncError):
+            runs.cancel(run)
 
 
 def _patience(children: Children) -> Callable[[Sequence[Sight]], None]:

@@ -167,7 +167,7 @@ def _verdict(one: Outcome) -> str:
     if one.progress.status != Run.Status.DONE:
         return f"[red]✗[/] {name}: run {one.progress.run_id} is {one.progress.status}; {requests}"
     if one.expected is None:
-        said = f"{one.tracks:,} tracks (the last demo did not end, so its changes and these cannot be told apart)"
+        said = f"{one.tracks:,} tracks (which of them changed was lost with the last, interrupted demo)"
         shown = f"{one.live:,}"
     else:
         said, shown = _words(one.expected, one.tracks), _words(one.counts, one.live)
