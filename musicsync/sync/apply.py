@@ -91,8 +91,7 @@ def not_modified(lease: Lease, known: KnownPage) -> None:
     if not fetches.hold(lease):
         return
     _found_again(known)
-    follow_ups = [msgspec.convert(item, Request) for item in known.follow_ups]
-    fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
+    _owe_known(lease, known)
     seen = {f"{kind}.unchanged": len(getattr(known, SEEN[kind])) for kind in KINDS}
     fetches.close(lease, "not_modified", seen | {"rejected": known.rejected})
 
@@ -101,8 +100,9 @@ def not_modified(lease: Lease, known: KnownPage) -> None:
 def gone(lease: Lease, reason: str) -> None:
     """Apply the answer that something is not there.
 
-    One such answer proves nothing: what the page was for is "missing". The page is dropped when a later run is told
-    the same, and what no page mentions then is gone (``removal``).
+    One such answer proves nothing: what the page was for is "missing", and the run goes on by what the page held when
+    it was last read, so that it comes by the pages behind it. The page is dropped when a later run is told the same,
+    and what no page mentions then is gone (``removal``).
     """
     if not fetches.hold(lease):
         return
@@ -110,9 +110,15 @@ def gone(lease: Lease, reason: str) -> None:
     if known is not None and known.missing_since_run_id is None:
         KnownPage.objects.filter(pk=known.pk).update(missing_since_run=lease.run_id)
         _mark_missing(lease)
+        _owe_known(lease, known)
     elif known is not None and known.missing_since_run_id != lease.run_id:
         known.delete()
     fetches.close(lease, "gone", {"gone": 1}, reason)
+
+
+def _owe_known(lease: Lease, known: KnownPage) -> None:
+    follow_ups = [msgspec.convert(item, Request) for item in known.follow_ups]
+    fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
 
 
 def _write_records(lease: Lease, page: Page) -> _Written:
@@ -128,7 +134,8 @@ def _write_records(lease: Lease, page: Page) -> _Written:
 
     linking.link_artists(lease.provider_id, deltas["artist"].rows, merged["artist"])
     sources.write(lease.provider_id, lease.run_id, "artist", deltas["artist"])
-    moved = linking.link_releases(lease.provider_id, deltas["release"].rows, merged["release"])
+    moved, absorbed = linking.link_releases(lease.provider_id, deltas["release"].rows, merged["release"])
+    touched.merged["release"] = absorbed
     sources.write(lease.provider_id, lease.run_id, "release", deltas["release"])
     relinked = _tracks_to_relink(lease, moved, deltas["track"], touched)
     rejected = _link_tracks(lease, deltas["track"], relinked, touched)

@@ -28,10 +28,13 @@ def link_artists(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[st
     _settle(_ARTIST, "artist_id", rows, claims)
 
 
-def link_releases(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[str, str]) -> list[str]:
-    """Link each row by its GTIN, else as before; return the ids of the releases that moved to another row.
+def link_releases(
+    provider_id: int, rows: Sequence[SourceRow], merged: Mapping[str, str]
+) -> tuple[list[str], dict[int, int]]:
+    """Link each row by its GTIN, else as before.
 
-    The tracks of a release that moved have to be linked again.
+    Returns the ids of the releases that moved to another row, whose tracks have to be linked again, and the rows that
+    turned out to be another, as {absorbed: kept}.
     """
     linked = _linked(provider_id, "release", "release_id", rows, merged)
     claims = [Claim(keys=_gtins(row.fields), linked=linked.get(row.external_id)) for row in rows]
@@ -42,8 +45,10 @@ def link_releases(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[s
             [_all_keys(claims)],
         )
     }
-    _settle(_RELEASE, "release_id", rows, claims, by_gtin, bare=_bare_releases(provider_id, rows, claims, merged))
-    return [row.external_id for row in rows if linked.get(row.external_id) not in (None, row.links["release_id"])]
+    bare = _bare_releases(provider_id, rows, claims, merged)
+    absorbed = _settle(_RELEASE, "release_id", rows, claims, by_gtin, bare=bare)
+    moved = [row.external_id for row in rows if linked.get(row.external_id) not in (None, row.links["release_id"])]
+    return moved, absorbed
 
 
 def link_tracks(rows: Sequence[SourceRow], releases: Mapping[str, int]) -> dict[int, Place]:

@@ -6,14 +6,12 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 import requests
 from django.db import connection
 
 from musicsync.models import Budget, Provider, Run, Scope
-from musicsync.providers import deezer
 from musicsync.records import Mode
-from musicsync.sync import budget, fetches, runs
+from musicsync.sync import fetches, runs
 from musicsync.sync.work import work
 
 ROOTS = {"musicbrainz": "/musicbrainz/ws/2", "deezer": "/deezer", "feed": ""}
@@ -118,12 +116,3 @@ def control(base: str, path: str, **options: object) -> dict:
         answer = session.request("POST" if options else "GET", f"{base}/control/{path}", timeout=30, **options)
         answer.raise_for_status()
         return answer.json()
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let retries and pauses take a hundredth of their time."""
-    monkeypatch.setattr(fetches, "_FIRST_DELAY_SECONDS", 0.02)
-    monkeypatch.setattr(budget, "DEFAULT_COOLDOWN_SECONDS", 0.1)
-    monkeypatch.setattr(budget, "SHORTEST_COOLDOWN_SECONDS", 0.05)
-    monkeypatch.setattr(deezer, "_WINDOW_SECONDS", 0.1)

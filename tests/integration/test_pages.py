@@ -243,6 +243,17 @@ def test_a_release_that_moves_to_another_gtin_takes_its_tracks_along(one: Provid
     assert Track.objects.get(state="gone").position == 2
 
 
+def test_a_release_whose_gtin_becomes_known_later_is_merged_into_the_one_that_has_it(
+    one: Provider, two: Provider
+) -> None:
+    say(one, release("r1", gtin=GTIN))
+    say(two, release("x1"))
+    say(two, release("x1", gtin=GTIN))
+    kept, absorbed = Release.objects.order_by("pk")
+    assert (kept.state, absorbed.state) == ("present", "gone")
+    assert changes("release")[-1] == ("merged", {"state": "present"}, {"state": "gone", "merged_into": kept.pk})
+
+
 def test_a_release_alone_keeps_its_row_when_its_gtin_is_corrected(one: Provider) -> None:
     say(one, release(gtin=GTIN), track("t1", 1, ISRC))
     say(one, release(gtin=OTHER_GTIN))
