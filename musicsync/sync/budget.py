@@ -5,7 +5,7 @@ from datetime import datetime
 from musicsync.models import Budget
 from musicsync.sync import sql
 
-DEFAULT_COOLDOWN_SECONDS = 30.0
+DEFAULT_COOLDOWN_SECONDS = 10.0
 SHORTEST_COOLDOWN_SECONDS = 1.0
 """A provider that refuses and says "again in 0 s" is not asked again at once by everybody."""
 LONGEST_COOLDOWN_SECONDS = 7 * 24 * 3600.0
@@ -28,7 +28,7 @@ def count_one(budget_id: int) -> datetime | None:
 
 
 def cool_down(budget_id: int, seconds: float | None) -> None:
-    """Let nobody ask for this many seconds, or 30 where the provider did not say; never shorten a longer pause."""
+    """Let nobody ask for this many seconds, or 10 where the provider did not say; never shorten a longer pause."""
     pause = min(
         DEFAULT_COOLDOWN_SECONDS if seconds is None else max(seconds, SHORTEST_COOLDOWN_SECONDS),
         LONGEST_COOLDOWN_SECONDS,

@@ -77,6 +77,8 @@ def compare(provider_id: int, kind: Kind, records: list[Record]) -> Delta:
     A fingerprint settles most of them with one query. Where it differs, the fields decide: another form of answer
     (an artist's stub in a credit) may carry less of a record without contradicting it.
     """
+    if not records:
+        return Delta(new=[], changed=[], unchanged=[])
     said = _one_each(records)
     known = {
         row["external_id"]: row
