@@ -84,7 +84,7 @@ def finish(run_id: int) -> Run | None:
         if dead:
             run.status = Run.Status.ERRORS if totals.get("requests", 0) > dead else Run.Status.FAILED
             run.error = _first_error(run, dead)
-        elif run.mode == Run.Mode.FULL:
+        elif run.mode == Run.Mode.FULL and _is_latest(run):
             totals |= _remove(run)
         if not dead:
             _keep_watermarks(run)
@@ -101,7 +101,7 @@ def approve(run: Run) -> dict[str, int]:
     Raises:
         MusicsyncError: the run is not held, or a later run of the provider has read newer evidence.
     """
-    if Run.objects.filter(provider=run.provider, pk__gt=run.pk).exclude(status=Run.Status.CANCELLED).exists():
+    if not _is_latest(run):
         raise MusicsyncError(f"run {run.pk} is not the latest of {run.provider}: start a full run and approve that one")
     with transaction.atomic():
         held = Run.objects.select_for_update().get(pk=run.pk)
@@ -174,6 +174,11 @@ def run_totals(run_id: int) -> dict[str, int]:
     )
     requests = Fetch.objects.filter(run_id=run_id, status__in=(Fetch.Status.APPLIED, Fetch.Status.DEAD)).count()
     return {row["key"]: row["n"] for row in rows} | {"requests": requests}
+
+
+def _is_latest(run: Run) -> bool:
+    """Tell whether no later run of the provider has read newer evidence, as it may have when this one was replayed."""
+    return not Run.objects.filter(provider=run.provider, pk__gt=run.pk).exclude(status=Run.Status.CANCELLED).exists()
 
 
 def _remove(run: Run) -> dict[str, int]:
