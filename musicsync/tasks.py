@@ -4,6 +4,7 @@ A message only says "look at row N". Whatever happens to it, the row is there, a
 """
 
 import math
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,8 @@ from musicsync.sync.work import work
 
 LONGEST_COUNTDOWN_SECONDS = 60
 """A message that waits longer than this may be delivered twice by Redis; the row waits instead."""
+SHIFT_SECONDS = 1.0
+"""How long a worker goes on with what follows before others in the queue have their turn (ADR 5)."""
 _BUSY_RETRY_SECONDS = 60
 _MOST_BUSY_RETRIES = 120
 
@@ -27,16 +30,24 @@ log = get_task_logger(__name__)
 
 @shared_task(bind=True, max_retries=None)
 def work_fetch(self: Task[Any, Any], fetch_id: int) -> None:
-    """Work on one fetch, then send the fetches that may go next."""
-    step = work(fetch_id)
-    send_fetches(step.send)
-    if step.postponed and step.postponed.seconds <= LONGEST_COUNTDOWN_SECONDS:
-        work_fetch.apply_async((step.postponed.fetch_id,), countdown=_countdown(step.postponed.seconds))
-    if step.run_ended:
-        finish_run.delay(step.run_id)
-    if step.failed:
-        # Celery's own retry, so that Flower and the task_retry signal show it.
-        raise self.retry(exc=RuntimeError(step.error), countdown=_countdown(step.failed.seconds or 0))
+    """Work on one fetch, then for a shift on those that it makes room for; send the others."""
+    shift_ends_at = time.monotonic() + SHIFT_SECONDS
+    at_hand = [fetch_id]
+    while at_hand:
+        step = work(at_hand.pop())
+        at_hand = step.send[:1] if time.monotonic() < shift_ends_at else []
+        send_fetches(step.send[len(at_hand) :])
+        if step.postponed and step.postponed.seconds <= LONGEST_COUNTDOWN_SECONDS:
+            work_fetch.apply_async((step.postponed.fetch_id,), countdown=_countdown(step.postponed.seconds))
+        if step.run_ended:
+            finish_run.delay(step.run_id)
+        if step.failed:
+            # Celery's own retry, so that Flower and the task_retry signal show it.
+            raise self.retry(
+                args=(step.failed.fetch_id,),
+                exc=RuntimeError(step.error),
+                countdown=_countdown(step.failed.seconds or 0),
+            )
 
 
 @shared_task(bind=True, max_retries=_MOST_BUSY_RETRIES)
