@@ -51,7 +51,7 @@ def progress(run_id: int) -> Progress:
     run = Run.objects.select_related("provider__budget").get(pk=run_id)
     counts = sql.query(
         f"""
-        SELECT count(*) FILTER (WHERE status IN ('applied', 'dead', 'discarded')) AS done,
+        SELECT count(*) FILTER (WHERE status IN ('applied', 'dead')) AS done,
                count(*) FILTER (WHERE status IN ('pending', 'queued', 'leased', 'waiting')) AS owed,
                count(*) FILTER (WHERE status = 'dead') AS dead,
                count(*) FILTER (WHERE started_at > clock_timestamp() - make_interval(secs => %s)) AS recent

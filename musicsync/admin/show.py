@@ -27,7 +27,6 @@ FETCH_COLOURS = {
     "waiting": "warning",
     "applied": "success",
     "dead": "danger",
-    "discarded": "default",
     "cancelled": "default",
 }
 STATE_COLOURS = {"present": "success", "missing": "warning", "gone": "danger", "merged": "info"}

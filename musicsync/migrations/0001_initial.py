@@ -222,7 +222,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.TextField(help_text='The request: path and sorted query.')),
                 ('request', models.JSONField()),
-                ('status', models.CharField(choices=[('pending', 'owed'), ('queued', 'queued: a message is on its way'), ('leased', 'being worked on'), ('waiting', 'waiting for its time'), ('applied', 'applied'), ('dead', 'dead: failed for good'), ('discarded', 'discarded by an operator'), ('cancelled', 'cancelled')], db_default='pending', max_length=9)),
+                ('status', models.CharField(choices=[('pending', 'owed'), ('queued', 'queued: a message is on its way'), ('leased', 'being worked on'), ('waiting', 'waiting for its time'), ('applied', 'applied'), ('dead', 'dead: failed for good'), ('cancelled', 'cancelled')], db_default='pending', max_length=9)),
                 ('outcome', models.CharField(blank=True, choices=[('page', 'page'), ('not_modified', 'not modified'), ('gone', 'not there')], max_length=12, null=True)),
                 ('failures', models.IntegerField(db_default=0, help_text='Failures in a row.')),
                 ('not_before', models.DateTimeField(blank=True, null=True)),

@@ -71,7 +71,6 @@ class Fetch(models.Model):
         WAITING = "waiting", "waiting for its time"
         APPLIED = "applied", "applied"
         DEAD = "dead", "dead: failed for good"
-        DISCARDED = "discarded", "discarded by an operator"
         CANCELLED = "cancelled", "cancelled"
 
     class Outcome(models.TextChoices):
