@@ -12,410 +12,1064 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Alert',
+            name="Alert",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=300, unique=True)),
-                ('subject', models.TextField()),
-                ('body', models.TextField(blank=True)),
-                ('occurrences', models.IntegerField(default=1)),
-                ('first_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('last_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('sent_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=300, unique=True)),
+                ("subject", models.TextField()),
+                ("body", models.TextField(blank=True)),
+                ("occurrences", models.IntegerField(default=1)),
+                (
+                    "first_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("last_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ("sent_at", models.DateTimeField(blank=True, editable=False, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Artist',
+            name="Artist",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('present', 'present'), ('gone', 'gone')], db_default='present', max_length=7)),
-                ('provenance', models.JSONField(default=dict, help_text="Which provider's value each field shows.")),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('name', models.TextField()),
-                ('sort_name', models.TextField(blank=True, null=True)),
-                ('disambiguation', models.TextField(blank=True, null=True)),
-                ('type', models.TextField(blank=True, help_text='person, group, orchestra, ...', null=True)),
-                ('country', models.TextField(blank=True, help_text='ISO 3166-1 alpha-2', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("present", "present"), ("gone", "gone")], db_default="present", max_length=7
+                    ),
+                ),
+                ("provenance", models.JSONField(default=dict, help_text="Which provider's value each field shows.")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "changed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("name", models.TextField()),
+                ("sort_name", models.TextField(blank=True, null=True)),
+                ("disambiguation", models.TextField(blank=True, null=True)),
+                ("type", models.TextField(blank=True, help_text="person, group, orchestra, ...", null=True)),
+                ("country", models.TextField(blank=True, help_text="ISO 3166-1 alpha-2", null=True)),
             ],
             options={
-                'indexes': [models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('name'), 'text_pattern_ops'), name='artist_name_prefix')],
+                "indexes": [
+                    models.Index(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Lower("name"), "text_pattern_ops"
+                        ),
+                        name="artist_name_prefix",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Budget',
+            name="Budget",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(unique=True)),
-                ('rate', models.FloatField(help_text='Requests per second.', validators=[django.core.validators.MinValueValidator(0.001)])),
-                ('burst', models.PositiveIntegerField(default=1, help_text='Requests that may be sent at once.', validators=[django.core.validators.MinValueValidator(1)])),
-                ('theoretical_arrival_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('cooldown_until', models.DateTimeField(blank=True, help_text='No request before this time: the provider asked for a pause.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(unique=True)),
+                (
+                    "rate",
+                    models.FloatField(
+                        help_text="Requests per second.", validators=[django.core.validators.MinValueValidator(0.001)]
+                    ),
+                ),
+                (
+                    "burst",
+                    models.PositiveIntegerField(
+                        default=1,
+                        help_text="Requests that may be sent at once.",
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
+                    "theoretical_arrival_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "cooldown_until",
+                    models.DateTimeField(
+                        blank=True, help_text="No request before this time: the provider asked for a pause.", null=True
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('rate__gt', 0)), name='budget_rate_positive'), models.CheckConstraint(condition=models.Q(('burst__gte', 1)), name='budget_burst_positive')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("rate__gt", 0)), name="budget_rate_positive"),
+                    models.CheckConstraint(condition=models.Q(("burst__gte", 1)), name="budget_burst_positive"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Provider',
+            name="Provider",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(help_text='Its name on the command line and in provenance.', unique=True)),
-                ('adapter', models.CharField(choices=musicsync.providers.registry.choices, help_text='The dialect it speaks.', max_length=40)),
-                ('base_url', models.CharField(max_length=300, validators=[django.core.validators.URLValidator(schemes=['http', 'https'])])),
-                ('enabled', models.BooleanField(default=True, help_text='Whether schedules start runs.')),
-                ('trust', models.PositiveSmallIntegerField(default=100, help_text='Rank: where providers differ, the value of the lowest number is shown.')),
-                ('removal_limit', models.FloatField(default=0.1, help_text="A run that would remove more than this share of the provider's tracks stops and asks.", validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('budget', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='providers', to='musicsync.budget')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(help_text="Its name on the command line and in provenance.", unique=True)),
+                (
+                    "adapter",
+                    models.CharField(
+                        choices=musicsync.providers.registry.choices, help_text="The dialect it speaks.", max_length=40
+                    ),
+                ),
+                (
+                    "base_url",
+                    models.CharField(
+                        max_length=300, validators=[django.core.validators.URLValidator(schemes=["http", "https"])]
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True, help_text="Whether schedules start runs.")),
+                (
+                    "trust",
+                    models.PositiveSmallIntegerField(
+                        default=100, help_text="Rank: where providers differ, the value of the lowest number is shown."
+                    ),
+                ),
+                (
+                    "removal_limit",
+                    models.FloatField(
+                        default=0.1,
+                        help_text="A run that would remove more than this share of the provider's tracks stops and asks.",
+                        validators=[
+                            django.core.validators.MinValueValidator(0.0),
+                            django.core.validators.MaxValueValidator(1.0),
+                        ],
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "budget",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="providers", to="musicsync.budget"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='KnownPage',
+            name="KnownPage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.TextField()),
-                ('etag', models.TextField(null=True)),
-                ('parser_version', models.IntegerField()),
-                ('artists', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, help_text='Ids of the source rows it mentions.', size=None)),
-                ('releases', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
-                ('tracks', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
-                ('rejected', models.IntegerField(default=0)),
-                ('follow_ups', models.JSONField(default=list)),
-                ('watermark', models.TextField(null=True)),
-                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='known_pages', to='musicsync.provider')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.TextField()),
+                ("etag", models.TextField(null=True)),
+                ("parser_version", models.IntegerField()),
+                (
+                    "artists",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(),
+                        default=list,
+                        help_text="Ids of the source rows it mentions.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "releases",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list, size=None
+                    ),
+                ),
+                (
+                    "tracks",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list, size=None
+                    ),
+                ),
+                ("rejected", models.IntegerField(default=0)),
+                ("follow_ups", models.JSONField(default=list)),
+                ("watermark", models.TextField(null=True)),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="known_pages",
+                        to="musicsync.provider",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Recording',
+            name="Recording",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('present', 'present'), ('gone', 'gone')], db_default='present', max_length=7)),
-                ('provenance', models.JSONField(default=dict, help_text="Which provider's value each field shows.")),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('title', models.TextField()),
-                ('version', models.TextField(blank=True, null=True)),
-                ('duration_ms', models.BigIntegerField(blank=True, null=True)),
-                ('explicit', models.BooleanField(blank=True, null=True)),
-                ('artist_credit', models.TextField(blank=True, default='', help_text='The credit as printed, join phrases included.')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("present", "present"), ("gone", "gone")], db_default="present", max_length=7
+                    ),
+                ),
+                ("provenance", models.JSONField(default=dict, help_text="Which provider's value each field shows.")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "changed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("title", models.TextField()),
+                ("version", models.TextField(blank=True, null=True)),
+                ("duration_ms", models.BigIntegerField(blank=True, null=True)),
+                ("explicit", models.BooleanField(blank=True, null=True)),
+                (
+                    "artist_credit",
+                    models.TextField(blank=True, default="", help_text="The credit as printed, join phrases included."),
+                ),
             ],
             options={
-                'indexes': [models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('title'), 'text_pattern_ops'), name='recording_title_prefix')],
+                "indexes": [
+                    models.Index(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Lower("title"), "text_pattern_ops"
+                        ),
+                        name="recording_title_prefix",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Isrc',
+            name="Isrc",
             fields=[
-                ('code', models.CharField(max_length=12, primary_key=True, serialize=False)),
-                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='isrcs', to='musicsync.recording')),
+                ("code", models.CharField(max_length=12, primary_key=True, serialize=False)),
+                (
+                    "recording",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="isrcs", to="musicsync.recording"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Release',
+            name="Release",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('present', 'present'), ('gone', 'gone')], db_default='present', max_length=7)),
-                ('provenance', models.JSONField(default=dict, help_text="Which provider's value each field shows.")),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('title', models.TextField()),
-                ('version', models.TextField(blank=True, null=True)),
-                ('gtin', models.CharField(blank=True, help_text='Valid UPC/EAN as a 14-digit GTIN.', max_length=14, null=True)),
-                ('type', models.TextField(blank=True, help_text='album, single, ep, compilation, ...', null=True)),
-                ('released', models.CharField(blank=True, help_text='YYYY, YYYY-MM or YYYY-MM-DD', max_length=10, null=True)),
-                ('released_precision', models.GeneratedField(db_persist=True, expression=models.Case(models.When(released__length=4, then=models.Value('year')), models.When(released__length=7, then=models.Value('month')), models.When(released__length=10, then=models.Value('day'))), output_field=models.CharField(max_length=5, null=True))),
-                ('label', models.TextField(blank=True, null=True)),
-                ('catalog_number', models.TextField(blank=True, null=True)),
-                ('explicit', models.BooleanField(blank=True, null=True)),
-                ('track_count', models.IntegerField(blank=True, null=True)),
-                ('genres', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, null=True, size=None)),
-                ('artist_credit', models.TextField(blank=True, default='', help_text='The credit as printed, join phrases included.')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("present", "present"), ("gone", "gone")], db_default="present", max_length=7
+                    ),
+                ),
+                ("provenance", models.JSONField(default=dict, help_text="Which provider's value each field shows.")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "changed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("title", models.TextField()),
+                ("version", models.TextField(blank=True, null=True)),
+                (
+                    "gtin",
+                    models.CharField(
+                        blank=True, help_text="Valid UPC/EAN as a 14-digit GTIN.", max_length=14, null=True
+                    ),
+                ),
+                ("type", models.TextField(blank=True, help_text="album, single, ep, compilation, ...", null=True)),
+                (
+                    "released",
+                    models.CharField(blank=True, help_text="YYYY, YYYY-MM or YYYY-MM-DD", max_length=10, null=True),
+                ),
+                (
+                    "released_precision",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(released__length=4, then=models.Value("year")),
+                            models.When(released__length=7, then=models.Value("month")),
+                            models.When(released__length=10, then=models.Value("day")),
+                        ),
+                        output_field=models.CharField(max_length=5, null=True),
+                    ),
+                ),
+                ("label", models.TextField(blank=True, null=True)),
+                ("catalog_number", models.TextField(blank=True, null=True)),
+                ("explicit", models.BooleanField(blank=True, null=True)),
+                ("track_count", models.IntegerField(blank=True, null=True)),
+                (
+                    "genres",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), blank=True, null=True, size=None
+                    ),
+                ),
+                (
+                    "artist_credit",
+                    models.TextField(blank=True, default="", help_text="The credit as printed, join phrases included."),
+                ),
             ],
             options={
-                'indexes': [models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('title'), 'text_pattern_ops'), name='release_title_prefix')],
-                'constraints': [models.UniqueConstraint(fields=('gtin',), name='release_gtin_unique')],
+                "indexes": [
+                    models.Index(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Lower("title"), "text_pattern_ops"
+                        ),
+                        name="release_title_prefix",
+                    )
+                ],
+                "constraints": [models.UniqueConstraint(fields=("gtin",), name="release_gtin_unique")],
             },
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mode', models.CharField(choices=[('full', 'full: everything, and what is absent is removed'), ('incremental', 'incremental: what is new'), ('lookup', 'lookup: one scope, asked for')], max_length=11)),
-                ('trigger', models.CharField(choices=[('schedule', 'schedule'), ('admin', 'admin'), ('cli', 'command line'), ('api', 'API')], max_length=8)),
-                ('schedule', models.CharField(blank=True, help_text='Name of the schedule that started it.', max_length=200, null=True)),
-                ('slot', models.DateTimeField(blank=True, help_text='The time the schedule meant.', null=True)),
-                ('status', models.CharField(choices=[('running', 'running'), ('done', 'done'), ('errors', 'completed with errors'), ('held', 'held: asks before it removes so much'), ('failed', 'failed'), ('cancelled', 'cancelled')], db_default='running', max_length=9)),
-                ('error', models.TextField(blank=True, default='')),
-                ('summary', models.JSONField(blank=True, default=dict, help_text='Totals, taken from the fetches when the run ended.')),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('finished_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='musicsync.provider')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[
+                            ("full", "full: everything, and what is absent is removed"),
+                            ("incremental", "incremental: what is new"),
+                            ("lookup", "lookup: one scope, asked for"),
+                        ],
+                        max_length=11,
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[("schedule", "schedule"), ("admin", "admin"), ("cli", "command line"), ("api", "API")],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "schedule",
+                    models.CharField(
+                        blank=True, help_text="Name of the schedule that started it.", max_length=200, null=True
+                    ),
+                ),
+                ("slot", models.DateTimeField(blank=True, help_text="The time the schedule meant.", null=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("errors", "completed with errors"),
+                            ("held", "held: asks before it removes so much"),
+                            ("failed", "failed"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        db_default="running",
+                        max_length=9,
+                    ),
+                ),
+                ("error", models.TextField(blank=True, default="")),
+                (
+                    "summary",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Totals, taken from the fetches when the run ended."
+                    ),
+                ),
+                (
+                    "started_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("finished_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="musicsync.provider"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Rejection',
+            name="Rejection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('path', models.TextField(help_text='Where in the body it stood.')),
-                ('reason', models.TextField()),
-                ('excerpt', models.TextField(blank=True, default='')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('page', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rejections', to='musicsync.knownpage')),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rejections', to='musicsync.provider')),
-                ('run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='rejections', to='musicsync.run')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("path", models.TextField(help_text="Where in the body it stood.")),
+                ("reason", models.TextField()),
+                ("excerpt", models.TextField(blank=True, default="")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "page",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="rejections", to="musicsync.knownpage"
+                    ),
+                ),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="rejections", to="musicsync.provider"
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="rejections",
+                        to="musicsync.run",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='knownpage',
-            name='missing_since_run',
-            field=models.ForeignKey(help_text='The run that was first told that this page does not exist any more.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='musicsync.run'),
+            model_name="knownpage",
+            name="missing_since_run",
+            field=models.ForeignKey(
+                help_text="The run that was first told that this page does not exist any more.",
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="musicsync.run",
+            ),
         ),
         migrations.CreateModel(
-            name='Failure',
+            name="Failure",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('failure', 'failure'), ('retry', 'retry'), ('revoked', 'revoked'), ('rejected', 'rejected'), ('unknown', 'unknown task'), ('worker_lost', 'worker process lost')], max_length=11)),
-                ('task', models.CharField(blank=True, max_length=200)),
-                ('task_id', models.CharField(blank=True, max_length=64)),
-                ('arguments', models.TextField(blank=True, help_text='As JSON where they are, else as Python shows them.')),
-                ('error', models.TextField(blank=True)),
-                ('traceback', models.TextField(blank=True)),
-                ('worker', models.CharField(blank=True, max_length=200)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True, editable=False)),
-                ('run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='failures', to='musicsync.run')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("failure", "failure"),
+                            ("retry", "retry"),
+                            ("revoked", "revoked"),
+                            ("rejected", "rejected"),
+                            ("unknown", "unknown task"),
+                            ("worker_lost", "worker process lost"),
+                        ],
+                        max_length=11,
+                    ),
+                ),
+                ("task", models.CharField(blank=True, max_length=200)),
+                ("task_id", models.CharField(blank=True, max_length=64)),
+                (
+                    "arguments",
+                    models.TextField(blank=True, help_text="As JSON where they are, else as Python shows them."),
+                ),
+                ("error", models.TextField(blank=True)),
+                ("traceback", models.TextField(blank=True)),
+                ("worker", models.CharField(blank=True, max_length=200)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), db_index=True, editable=False
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="failures",
+                        to="musicsync.run",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Scope',
+            name="Scope",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('feed', 'feed'), ('artist', 'artist'), ('label', 'label'), ('release', 'release'), ('recording', 'recording')], max_length=9)),
-                ('key', models.CharField(blank=True, help_text="The provider's id; a UPC/EAN for a release, an ISRC for a recording.", max_length=200)),
-                ('active', models.BooleanField(default=True, help_text='Followed by every run; otherwise only when asked for.')),
-                ('watermark', models.TextField(blank=True, editable=False, help_text='Where the next incremental run goes on.', null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='scopes', to='musicsync.provider')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("feed", "feed"),
+                            ("artist", "artist"),
+                            ("label", "label"),
+                            ("release", "release"),
+                            ("recording", "recording"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        blank=True,
+                        help_text="The provider's id; a UPC/EAN for a release, an ISRC for a recording.",
+                        max_length=200,
+                    ),
+                ),
+                (
+                    "active",
+                    models.BooleanField(
+                        default=True, help_text="Followed by every run; otherwise only when asked for."
+                    ),
+                ),
+                (
+                    "watermark",
+                    models.TextField(
+                        blank=True, editable=False, help_text="Where the next incremental run goes on.", null=True
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="scopes",
+                        to="musicsync.provider",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='run',
-            name='scope',
-            field=models.ForeignKey(blank=True, help_text='Empty: all active scopes.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='runs', to='musicsync.scope'),
+            model_name="run",
+            name="scope",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Empty: all active scopes.",
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="runs",
+                to="musicsync.scope",
+            ),
         ),
         migrations.AddField(
-            model_name='knownpage',
-            name='scope',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='known_pages', to='musicsync.scope'),
+            model_name="knownpage",
+            name="scope",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="known_pages", to="musicsync.scope"
+            ),
         ),
         migrations.CreateModel(
-            name='Fetch',
+            name="Fetch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.TextField(help_text='The request: path and sorted query.')),
-                ('request', models.JSONField()),
-                ('status', models.CharField(choices=[('pending', 'owed'), ('queued', 'queued: a message is on its way'), ('leased', 'being worked on'), ('waiting', 'waiting for its time'), ('applied', 'applied'), ('dead', 'dead: failed for good'), ('cancelled', 'cancelled')], db_default='pending', max_length=9)),
-                ('outcome', models.CharField(blank=True, choices=[('page', 'page'), ('not_modified', 'not modified'), ('gone', 'not there')], max_length=12, null=True)),
-                ('failures', models.IntegerField(db_default=0, help_text='Failures in a row.')),
-                ('not_before', models.DateTimeField(blank=True, null=True)),
-                ('queued_at', models.DateTimeField(blank=True, null=True)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('lease_expires_at', models.DateTimeField(blank=True, null=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('error', models.TextField(blank=True, db_default='')),
-                ('counts', models.JSONField(blank=True, default=dict, help_text='Such as {"track.created": 12, "rejected": 1}.')),
-                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='fetches', to='musicsync.run')),
-                ('scope', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='musicsync.scope')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.TextField(help_text="The request: path and sorted query.")),
+                ("request", models.JSONField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "owed"),
+                            ("queued", "queued: a message is on its way"),
+                            ("leased", "being worked on"),
+                            ("waiting", "waiting for its time"),
+                            ("applied", "applied"),
+                            ("dead", "dead: failed for good"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        db_default="pending",
+                        max_length=9,
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[("page", "page"), ("not_modified", "not modified"), ("gone", "not there")],
+                        max_length=12,
+                        null=True,
+                    ),
+                ),
+                ("failures", models.IntegerField(db_default=0, help_text="Failures in a row.")),
+                ("not_before", models.DateTimeField(blank=True, null=True)),
+                ("queued_at", models.DateTimeField(blank=True, null=True)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("lease_expires_at", models.DateTimeField(blank=True, null=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("error", models.TextField(blank=True, db_default="")),
+                (
+                    "counts",
+                    models.JSONField(
+                        blank=True, default=dict, help_text='Such as {"track.created": 12, "rejected": 1}.'
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="fetches",
+                        to="musicsync.run",
+                    ),
+                ),
+                (
+                    "scope",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="musicsync.scope"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'fetches',
+                "verbose_name_plural": "fetches",
             },
         ),
         migrations.CreateModel(
-            name='SourceArtist',
+            name="SourceArtist",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.TextField()),
-                ('fields', models.JSONField()),
-                ('fingerprint', models.BinaryField(max_length=16)),
-                ('flags', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, help_text='What is wrong with it: invalid_isrc, invalid_gtin.', size=None)),
-                ('state', models.CharField(choices=[('present', 'present'), ('missing', 'missing: one answer said so, the next run confirms or corrects it'), ('gone', 'gone'), ('merged', 'merged into another id')], db_default='present', max_length=7)),
-                ('merged_into', models.TextField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('artist', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='musicsync.artist')),
-                ('changed_run', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='musicsync.run')),
-                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='%(class)ss', to='musicsync.provider')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.TextField()),
+                ("fields", models.JSONField()),
+                ("fingerprint", models.BinaryField(max_length=16)),
+                (
+                    "flags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(),
+                        default=list,
+                        help_text="What is wrong with it: invalid_isrc, invalid_gtin.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("present", "present"),
+                            ("missing", "missing: one answer said so, the next run confirms or corrects it"),
+                            ("gone", "gone"),
+                            ("merged", "merged into another id"),
+                        ],
+                        db_default="present",
+                        max_length=7,
+                    ),
+                ),
+                ("merged_into", models.TextField(blank=True, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "changed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "artist",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="sources", to="musicsync.artist"
+                    ),
+                ),
+                (
+                    "changed_run",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="musicsync.run",
+                    ),
+                ),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="%(class)ss",
+                        to="musicsync.provider",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SourceRelease',
+            name="SourceRelease",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.TextField()),
-                ('fields', models.JSONField()),
-                ('fingerprint', models.BinaryField(max_length=16)),
-                ('flags', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, help_text='What is wrong with it: invalid_isrc, invalid_gtin.', size=None)),
-                ('state', models.CharField(choices=[('present', 'present'), ('missing', 'missing: one answer said so, the next run confirms or corrects it'), ('gone', 'gone'), ('merged', 'merged into another id')], db_default='present', max_length=7)),
-                ('merged_into', models.TextField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('changed_run', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='musicsync.run')),
-                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='%(class)ss', to='musicsync.provider')),
-                ('release', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='musicsync.release')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.TextField()),
+                ("fields", models.JSONField()),
+                ("fingerprint", models.BinaryField(max_length=16)),
+                (
+                    "flags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(),
+                        default=list,
+                        help_text="What is wrong with it: invalid_isrc, invalid_gtin.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("present", "present"),
+                            ("missing", "missing: one answer said so, the next run confirms or corrects it"),
+                            ("gone", "gone"),
+                            ("merged", "merged into another id"),
+                        ],
+                        db_default="present",
+                        max_length=7,
+                    ),
+                ),
+                ("merged_into", models.TextField(blank=True, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "changed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "changed_run",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="musicsync.run",
+                    ),
+                ),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="%(class)ss",
+                        to="musicsync.provider",
+                    ),
+                ),
+                (
+                    "release",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="sources", to="musicsync.release"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Track',
+            name="Track",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('present', 'present'), ('gone', 'gone')], db_default='present', max_length=7)),
-                ('provenance', models.JSONField(default=dict, help_text="Which provider's value each field shows.")),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('disc', models.IntegerField()),
-                ('position', models.IntegerField()),
-                ('title', models.TextField()),
-                ('version', models.TextField(blank=True, null=True)),
-                ('number', models.TextField(blank=True, help_text='As printed, such as "A1".', null=True)),
-                ('duration_ms', models.BigIntegerField(blank=True, null=True)),
-                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tracks', to='musicsync.recording')),
-                ('release', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='tracks', to='musicsync.release')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("present", "present"), ("gone", "gone")], db_default="present", max_length=7
+                    ),
+                ),
+                ("provenance", models.JSONField(default=dict, help_text="Which provider's value each field shows.")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "changed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("disc", models.IntegerField()),
+                ("position", models.IntegerField()),
+                ("title", models.TextField()),
+                ("version", models.TextField(blank=True, null=True)),
+                ("number", models.TextField(blank=True, help_text='As printed, such as "A1".', null=True)),
+                ("duration_ms", models.BigIntegerField(blank=True, null=True)),
+                (
+                    "recording",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="tracks", to="musicsync.recording"
+                    ),
+                ),
+                (
+                    "release",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tracks",
+                        to="musicsync.release",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SourceTrack',
+            name="SourceTrack",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.TextField()),
-                ('fields', models.JSONField()),
-                ('fingerprint', models.BinaryField(max_length=16)),
-                ('flags', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, help_text='What is wrong with it: invalid_isrc, invalid_gtin.', size=None)),
-                ('state', models.CharField(choices=[('present', 'present'), ('missing', 'missing: one answer said so, the next run confirms or corrects it'), ('gone', 'gone'), ('merged', 'merged into another id')], db_default='present', max_length=7)),
-                ('merged_into', models.TextField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('release_key', models.TextField(help_text="The provider's id of the release it stands on.", null=True)),
-                ('recording_key', models.TextField(help_text="The provider's id of the recording, where it has one.", null=True)),
-                ('changed_run', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='musicsync.run')),
-                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='%(class)ss', to='musicsync.provider')),
-                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='musicsync.recording')),
-                ('track', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='musicsync.track')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.TextField()),
+                ("fields", models.JSONField()),
+                ("fingerprint", models.BinaryField(max_length=16)),
+                (
+                    "flags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(),
+                        default=list,
+                        help_text="What is wrong with it: invalid_isrc, invalid_gtin.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("present", "present"),
+                            ("missing", "missing: one answer said so, the next run confirms or corrects it"),
+                            ("gone", "gone"),
+                            ("merged", "merged into another id"),
+                        ],
+                        db_default="present",
+                        max_length=7,
+                    ),
+                ),
+                ("merged_into", models.TextField(blank=True, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "changed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "release_key",
+                    models.TextField(help_text="The provider's id of the release it stands on.", null=True),
+                ),
+                (
+                    "recording_key",
+                    models.TextField(help_text="The provider's id of the recording, where it has one.", null=True),
+                ),
+                (
+                    "changed_run",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="musicsync.run",
+                    ),
+                ),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="%(class)ss",
+                        to="musicsync.provider",
+                    ),
+                ),
+                (
+                    "recording",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="sources", to="musicsync.recording"
+                    ),
+                ),
+                (
+                    "track",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sources",
+                        to="musicsync.track",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RecordingCredit',
+            name="RecordingCredit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.SmallIntegerField()),
-                ('name', models.TextField(help_text='As credited.')),
-                ('join_phrase', models.TextField(blank=True, default='')),
-                ('artist', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='recording_credits', to='musicsync.artist')),
-                ('recording', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='credits', to='musicsync.recording')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.SmallIntegerField()),
+                ("name", models.TextField(help_text="As credited.")),
+                ("join_phrase", models.TextField(blank=True, default="")),
+                (
+                    "artist",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="recording_credits",
+                        to="musicsync.artist",
+                    ),
+                ),
+                (
+                    "recording",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="credits",
+                        to="musicsync.recording",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('recording', 'position'), name='recording_credit_unique')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("recording", "position"), name="recording_credit_unique")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ReleaseCredit',
+            name="ReleaseCredit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.SmallIntegerField()),
-                ('name', models.TextField(help_text='As credited.')),
-                ('join_phrase', models.TextField(blank=True, default='')),
-                ('artist', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='release_credits', to='musicsync.artist')),
-                ('release', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='credits', to='musicsync.release')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.SmallIntegerField()),
+                ("name", models.TextField(help_text="As credited.")),
+                ("join_phrase", models.TextField(blank=True, default="")),
+                (
+                    "artist",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="release_credits",
+                        to="musicsync.artist",
+                    ),
+                ),
+                (
+                    "release",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="credits",
+                        to="musicsync.release",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('release', 'position'), name='release_credit_unique')],
+                "constraints": [models.UniqueConstraint(fields=("release", "position"), name="release_credit_unique")],
             },
         ),
         migrations.CreateModel(
-            name='Change',
+            name="Change",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('entity', models.CharField(choices=[('artist', 'artist'), ('release', 'release'), ('recording', 'recording'), ('track', 'track')], max_length=9)),
-                ('entity_id', models.BigIntegerField()),
-                ('action', models.CharField(choices=[('created', 'created'), ('updated', 'updated'), ('removed', 'removed'), ('restored', 'restored'), ('merged', 'merged')], max_length=8)),
-                ('before', models.JSONField(help_text='The changed fields as they were; empty when created.')),
-                ('after', models.JSONField(help_text='The changed fields as they are.')),
-                ('transaction', models.BigIntegerField(db_default=django.db.models.expressions.RawSQL('(pg_current_xact_id()::text)::bigint', ()), editable=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('provider', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='musicsync.provider')),
-                ('run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='changes', to='musicsync.run')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "entity",
+                    models.CharField(
+                        choices=[
+                            ("artist", "artist"),
+                            ("release", "release"),
+                            ("recording", "recording"),
+                            ("track", "track"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("entity_id", models.BigIntegerField()),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("created", "created"),
+                            ("updated", "updated"),
+                            ("removed", "removed"),
+                            ("restored", "restored"),
+                            ("merged", "merged"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("before", models.JSONField(help_text="The changed fields as they were; empty when created.")),
+                ("after", models.JSONField(help_text="The changed fields as they are.")),
+                (
+                    "transaction",
+                    models.BigIntegerField(
+                        db_default=django.db.models.expressions.RawSQL("(pg_current_xact_id()::text)::bigint", ()),
+                        editable=False,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="musicsync.provider",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="changes",
+                        to="musicsync.run",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['transaction', 'id'], name='change_feed'), models.Index(fields=['entity', 'entity_id', 'id'], name='change_entity')],
+                "indexes": [
+                    models.Index(fields=["transaction", "id"], name="change_feed"),
+                    models.Index(fields=["entity", "entity_id", "id"], name="change_entity"),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='scope',
-            constraint=models.UniqueConstraint(fields=('provider', 'kind', 'key'), name='scope_unique'),
+            model_name="scope",
+            constraint=models.UniqueConstraint(fields=("provider", "kind", "key"), name="scope_unique"),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('provider',), name='run_one_active_per_provider'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "running")), fields=("provider",), name="run_one_active_per_provider"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(fields=('schedule', 'slot'), name='run_one_per_slot'),
+            model_name="run",
+            constraint=models.UniqueConstraint(fields=("schedule", "slot"), name="run_one_per_slot"),
         ),
         migrations.AddConstraint(
-            model_name='knownpage',
-            constraint=models.UniqueConstraint(fields=('provider', 'key'), name='known_page_unique'),
+            model_name="knownpage",
+            constraint=models.UniqueConstraint(fields=("provider", "key"), name="known_page_unique"),
         ),
         migrations.AddIndex(
-            model_name='fetch',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['run', 'id'], name='fetch_pending'),
+            model_name="fetch",
+            index=models.Index(condition=models.Q(("status", "pending")), fields=["run", "id"], name="fetch_pending"),
         ),
         migrations.AddIndex(
-            model_name='fetch',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'leased', 'waiting'])), fields=['run', 'status'], name='fetch_in_flight'),
+            model_name="fetch",
+            index=models.Index(
+                condition=models.Q(("status__in", ["queued", "leased", "waiting"])),
+                fields=["run", "status"],
+                name="fetch_in_flight",
+            ),
         ),
         migrations.AddIndex(
-            model_name='fetch',
-            index=models.Index(condition=models.Q(('status', 'dead')), fields=['run', 'id'], name='fetch_dead'),
+            model_name="fetch",
+            index=models.Index(condition=models.Q(("status", "dead")), fields=["run", "id"], name="fetch_dead"),
         ),
         migrations.AddConstraint(
-            model_name='fetch',
-            constraint=models.UniqueConstraint(fields=('run', 'key'), name='fetch_unique'),
+            model_name="fetch",
+            constraint=models.UniqueConstraint(fields=("run", "key"), name="fetch_unique"),
         ),
         migrations.AddConstraint(
-            model_name='sourceartist',
-            constraint=models.UniqueConstraint(fields=('provider', 'external_id'), name='source_artist_unique'),
+            model_name="sourceartist",
+            constraint=models.UniqueConstraint(fields=("provider", "external_id"), name="source_artist_unique"),
         ),
         migrations.AddConstraint(
-            model_name='sourcerelease',
-            constraint=models.UniqueConstraint(fields=('provider', 'external_id'), name='source_release_unique'),
+            model_name="sourcerelease",
+            constraint=models.UniqueConstraint(fields=("provider", "external_id"), name="source_release_unique"),
         ),
         migrations.AddIndex(
-            model_name='track',
-            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('title'), 'text_pattern_ops'), name='track_title_prefix'),
+            model_name="track",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Lower("title"), "text_pattern_ops"
+                ),
+                name="track_title_prefix",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='track',
-            constraint=models.UniqueConstraint(fields=('release', 'disc', 'position'), name='track_place_unique'),
+            model_name="track",
+            constraint=models.UniqueConstraint(fields=("release", "disc", "position"), name="track_place_unique"),
         ),
         migrations.AddIndex(
-            model_name='sourcetrack',
-            index=models.Index(condition=models.Q(('release_key__isnull', False)), fields=['provider', 'release_key'], name='source_track_release'),
+            model_name="sourcetrack",
+            index=models.Index(
+                condition=models.Q(("release_key__isnull", False)),
+                fields=["provider", "release_key"],
+                name="source_track_release",
+            ),
         ),
         migrations.AddIndex(
-            model_name='sourcetrack',
-            index=models.Index(condition=models.Q(('recording_key__isnull', False)), fields=['provider', 'recording_key'], name='source_track_recording'),
+            model_name="sourcetrack",
+            index=models.Index(
+                condition=models.Q(("recording_key__isnull", False)),
+                fields=["provider", "recording_key"],
+                name="source_track_recording",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sourcetrack',
-            constraint=models.UniqueConstraint(fields=('provider', 'external_id'), name='source_track_unique'),
+            model_name="sourcetrack",
+            constraint=models.UniqueConstraint(fields=("provider", "external_id"), name="source_track_unique"),
         ),
     ]

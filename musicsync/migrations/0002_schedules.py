@@ -6,7 +6,10 @@ SWEEP_SECONDS = 5
 
 
 def seed(apps, schema_editor):
-    model = {name: apps.get_model("django_celery_beat", name) for name in ("IntervalSchedule", "CrontabSchedule", "PeriodicTask")}
+    model = {
+        name: apps.get_model("django_celery_beat", name)
+        for name in ("IntervalSchedule", "CrontabSchedule", "PeriodicTask")
+    }
     interval, _ = model["IntervalSchedule"].objects.get_or_create(every=SWEEP_SECONDS, period="seconds")
     night, _ = model["CrontabSchedule"].objects.get_or_create(
         minute="17", hour="4", day_of_week="*", day_of_month="*", month_of_year="*", timezone="UTC"
