@@ -29,6 +29,8 @@ from musicsync.sync.sources import LIVE, TABLES
 Place = tuple[int, int, int]
 """Release, disc and position: where a track stands."""
 
+_LOCK_ORDER: tuple[Entity, ...] = ("recording", "artist", "release", "track")
+"""Recordings first: ``linking`` has locked some of them by then."""
 _PLACE_COLUMNS = {"release_id": "bigint", "disc": "int", "position": "int"}
 
 
@@ -116,11 +118,12 @@ def refresh(touched: Touched, cause: Cause) -> None:
     Raises:
         IntegrityError: another transaction has just written a row with the same key; apply the page once more.
     """
-    changes: list[sql.Row] = []
-    for entity in POLICY:
+    found: dict[Entity, list[sql.Row]] = {}
+    for entity in _LOCK_ORDER:
         ids = sorted(getattr(touched, entity))
         if ids:
-            changes += _refresh(entity, ids, touched)
+            found[entity] = _refresh(entity, ids, touched)
+    changes = [change for entity in POLICY for change in found.get(entity, [])]
     for change in changes:
         change |= {"provider_id": cause.provider_id, "run_id": cause.run_id}
     sql.insert(

@@ -5,7 +5,7 @@ rows themselves are written by ``catalogue`` once all that is said of them is st
 until the transaction ends.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -19,6 +19,9 @@ from musicsync.sync.sources import LIVE, TABLES, SourceRow
 
 _ARTIST, _RELEASE, _RECORDING, _TRACK = (model._meta.db_table for model in (Artist, Release, Recording, Track))
 _ISRC = Isrc._meta.db_table
+
+Evidence = tuple[dict[str, int], dict[str, int], dict[int, int]]
+"""The recordings of ISRCs, of the provider's own recording ids, and of the tracks at the same places."""
 
 
 def link_artists(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[str, str]) -> None:
@@ -71,7 +74,14 @@ def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, in
     The rows are linked to their tracks already. Returns the recordings that turned out to be another, as
     {absorbed: kept}: some record names the ISRCs of both.
     """
-    beside = _recordings_of([row.links["track_id"] for row in rows if row.links["track_id"]])
+    keys = sorted({key for row in rows for key in _isrcs(row.fields)})
+    tracks = [row.links["track_id"] for row in rows if row.links["track_id"]]
+    own_keys = sorted({row.fields["recording_id"] for row in rows if row.fields.get("recording_id")})
+
+    def read() -> Evidence:
+        return _by_isrc(keys), _by_provider_key(provider_id, own_keys), _recordings_of(tracks)
+
+    by_isrc, own, beside = _locked(read, [row.links["recording_id"] for row in rows if row.links["recording_id"]])
     claims = [
         Claim(
             keys=_isrcs(row.fields),
@@ -81,14 +91,6 @@ def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, in
         )
         for row in rows
     ]
-    by_isrc = {
-        row["code"]: row["recording_id"]
-        for row in sql.query(
-            f"SELECT code, recording_id FROM {_ISRC} WHERE code = ANY(%s::text[])",  # noqa: S608
-            [_all_keys(claims)],
-        )
-    }
-    own = _by_provider_key(provider_id, claims)
     return _settle(
         _RECORDING, "recording_id", rows, claims, by_isrc, own, bare=_bare_recordings(rows, claims, own.values())
     )
@@ -137,6 +139,24 @@ def _settle(
     for row, target in zip(rows, verdict.targets, strict=True):
         row.links[column] = ids.get(target, target)
     return verdict.absorbed
+
+
+def _locked(read: Callable[[], Evidence], linked: Sequence[int]) -> Evidence:
+    """Return what leads to recordings, those locked for the rest of the transaction.
+
+    Another page may just be making one of them part of another. It is waited for, and what it did is read.
+    """
+    found = read()
+    while named := set(linked).union(*(part.values() for part in found)):
+        sql.execute(
+            f"SELECT 1 FROM {_RECORDING} WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",  # noqa: S608
+            [sorted(named)],
+        )
+        again = read()
+        if again == found:
+            break
+        found = again
+    return found
 
 
 def _linked(
@@ -200,14 +220,20 @@ def _recordings_of(tracks: Sequence[int]) -> dict[int, int]:
     return {row["id"]: row["recording_id"] for row in found}
 
 
-def _by_provider_key(provider_id: int, claims: Sequence[Claim]) -> dict[str, int]:
-    keys = sorted({claim.provider_key for claim in claims if claim.provider_key})
+def _by_isrc(keys: Sequence[str]) -> dict[str, int]:
+    if not keys:
+        return {}
+    found = sql.query(f"SELECT code, recording_id FROM {_ISRC} WHERE code = ANY(%s::text[])", [list(keys)])  # noqa: S608
+    return {row["code"]: row["recording_id"] for row in found}
+
+
+def _by_provider_key(provider_id: int, keys: Sequence[str]) -> dict[str, int]:
     if not keys:
         return {}
     found = sql.query(
         f"SELECT recording_key, min(recording_id) AS id FROM {TABLES['track']} "  # noqa: S608
         "WHERE provider_id = %s AND recording_key = ANY(%s::text[]) AND state = ANY(%s) GROUP BY 1",
-        [provider_id, keys, list(LIVE)],
+        [provider_id, list(keys), list(LIVE)],
     )
     return {row["recording_key"]: row["id"] for row in found}
 

@@ -127,9 +127,12 @@ def cancel(run: Run) -> int:
         if not ended:
             run.refresh_from_db()
             raise MusicsyncError(f"run {run.pk} has ended already: it is {run.get_status_display()}")
-        cancelled = Fetch.objects.filter(run=run, status__in=Fetch.OPEN).update(
+        cancelled = 0
+        # The first time round waits for pages that are being applied; what those owed on is found the second time.
+        while more := Fetch.objects.filter(run=run, status__in=Fetch.OPEN).update(
             status=Fetch.Status.CANCELLED, lease_token=None, finished_at=Now()
-        )
+        ):
+            cancelled += more
         Run.objects.filter(pk=run.pk).update(summary=run_totals(run.pk))
     return cancelled
 

@@ -147,10 +147,11 @@ def fingerprint(record: Record) -> bytes:
 
 
 def stored_tracks_of(provider_id: int, release_keys: Sequence[str]) -> list[SourceRow]:
-    """Return the live tracks that stand on these releases of the provider, as they are."""
+    """Lock the live tracks that stand on these releases of the provider, and return them as they are."""
     found = sql.query(
         f"SELECT id, external_id, fields, fingerprint, recording_id, track_id FROM {TABLES['track']} "  # noqa: S608
-        "WHERE provider_id = %s AND release_key = ANY(%s::text[]) AND state = ANY(%s) ORDER BY id",
+        "WHERE provider_id = %s AND release_key = ANY(%s::text[]) AND state = ANY(%s) "
+        "ORDER BY id FOR UPDATE",
         [provider_id, list(release_keys), list(LIVE)],
     )
     return [
