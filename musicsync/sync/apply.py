@@ -80,7 +80,8 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> Non
     rejected = [*page.rejected, *written.rejected]
     # What was refused here may be accepted once its release is known: such a page is to be read again.
     known = _keep_page(lease, page, None if written.rejected else etag, parser_version, written.seen, len(rejected))
-    _keep_rejections(lease, known, rejected)
+    if rejected or known.rejected:
+        _keep_rejections(lease, known, rejected)
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.follow_ups)
     fetches.close(lease, "page", written.counts | {"rejected": len(rejected)})
 
