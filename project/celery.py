@@ -6,6 +6,7 @@ import os
 from celery import Celery
 from celery.signals import import_modules, worker_init
 from django.conf import settings
+from kombu.transport import TRANSPORT_ALIASES
 
 from project.checks import clear_errors, require_surroundings
 
@@ -14,6 +15,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 with clear_errors():
     # Read now: the `celery` command shows a wrong setting that it meets later as a traceback.
     importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+
+# Before any connection is made: kombu's own loses messages that are read while they are written.
+TRANSPORT_ALIASES["filesystem"] = "project.folder_broker:Transport"
 
 app = Celery("musicsync")
 app.config_from_object("django.conf:settings", namespace="CELERY")
