@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from musicsync.identifiers import is_gtin
 from musicsync.models import (
     Artist,
     Change,
@@ -13,6 +14,7 @@ from musicsync.models import (
     Recording,
     Rejection,
     Release,
+    Run,
     SourceArtist,
     SourceRelease,
     SourceTrack,
@@ -353,3 +355,54 @@ def test_follow_ups_are_owed_once(one: Provider) -> None:
 
 def _page(*records: Record, **values: Any) -> Page:
     return Page(records=records, **values)
+
+
+# --- what a page costs ------------------------------------------------------------------------------------------------
+
+
+def big_page(size: int, title: str = "Song") -> list[Record]:
+    named = credit(("Nina", "a1", ""))
+    records: list[Record] = [artist()]
+    for number in range(size // 5):
+        records.append(release(f"r{number}", gtin=gtin(number + 1), credits=named))
+        records += [
+            track(
+                f"t{number}.{position}",
+                position,
+                f"USRC1{number:03}{position:04}",
+                on=f"r{number}",
+                title=title,
+                credits=named,
+            )
+            for position in range(1, 6)
+        ]
+    return records
+
+
+def gtin(number: int) -> str:
+    return next(code for digit in range(10) if is_gtin(code := f"{number:013}{digit}"))
+
+
+@pytest.mark.parametrize(("what", "most"), [("new", 50), ("unchanged", 14), ("changed", 40), ("of another", 55)])
+def test_the_statements_of_a_page_do_not_grow_with_it(
+    one: Provider, two: Provider, django_assert_max_num_queries: Any, what: str, most: int
+) -> None:
+    counts = []
+    for size in (10, 500):
+        key = f"page of {size}"
+        if what in ("unchanged", "changed"):
+            say(one, *big_page(size), key=key)
+        if what == "of another":
+            say(two, *big_page(size), key=key)
+        run = open_run(one, [key])
+        held = lease(run, key)
+        with django_assert_max_num_queries(most) as queries:
+            apply.page(held, _page(*big_page(size, "Song" if what != "changed" else "Other")), None, 1)
+        counts.append(len(queries))
+        forget()
+    assert counts[0] == counts[1]
+
+
+def forget() -> None:
+    for model in (Run, Artist, Release, Recording, KnownPage):
+        model.objects.all().delete()

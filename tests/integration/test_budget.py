@@ -1,0 +1,122 @@
+"""How fast a provider is asked, and what happens when it asks for a pause."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from musicsync.models import Budget, Fetch, Provider
+from musicsync.sync import budget, fetches, runs
+from musicsync.sync.work import work
+from tests.integration.driving import control, follow, in_threads
+from tests.integration.paging import lease, open_run, provider
+from tests.unit.providers.server import answer, serving
+
+
+@pytest.fixture
+def one(db: None) -> Provider:
+    return provider("one")
+
+
+def allow(of: Provider, rate: float, burst: int) -> None:
+    Budget.objects.filter(pk=of.budget_id).update(rate=rate, burst=burst)
+
+
+def claim_all(run: object) -> list[fetches.Lease | fetches.Postponed | None]:
+    return [fetches.claim(pk) for pk in Fetch.objects.filter(run=run).order_by("pk").values_list("pk", flat=True)]
+
+
+def test_a_burst_goes_at_once_and_what_is_over_it_waits_its_turn(one: Provider) -> None:
+    allow(one, rate=10, burst=3)
+    claimed = claim_all(open_run(one, [f"page/{number}" for number in range(7)]))
+    assert [type(found).__name__ for found in claimed] == ["Lease"] * 5 + ["Postponed"] * 2
+    waits = [found.wait for found in claimed if isinstance(found, fetches.Lease)]
+    assert waits == pytest.approx([0, 0, 0, 0.1, 0.2], abs=0.09)
+    parked = Fetch.objects.filter(status="waiting").order_by("pk")
+    assert len(parked) == 2
+    for row in parked:
+        assert (row.failures, row.lease_token) == (0, None)
+        assert row.not_before is not None
+        assert timedelta(0) < row.not_before - timezone.now() < timedelta(seconds=0.4)
+
+
+def test_what_is_not_claimed_uses_no_slot(one: Provider) -> None:
+    allow(one, rate=1, burst=1)
+    run = open_run(one, ["a"])
+    before = Budget.objects.get().theoretical_arrival_at
+    held = lease(run, "a")
+    after = Budget.objects.get().theoretical_arrival_at
+    assert after > before
+    assert fetches.claim(held.id) is None
+    assert Budget.objects.get().theoretical_arrival_at == after
+
+
+@pytest.mark.django_db
+def test_a_pause_is_for_everybody_and_never_shortened(one: Provider) -> None:
+    run = open_run(one, ["a", "b"])
+    budget.cool_down(one.budget_id, 120)
+    until = Budget.objects.get().cooldown_until
+    budget.cool_down(one.budget_id, 5)
+    assert Budget.objects.get().cooldown_until == until
+    for found in claim_all(run):
+        assert isinstance(found, fetches.Postponed)
+        assert found.seconds == pytest.approx(120, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "pause"), [(None, budget.DEFAULT_COOLDOWN_SECONDS), (0, 1), (7, 7), (10**9, 7 * 24 * 3600)]
+)
+def test_a_pause_is_neither_nothing_nor_for_ever(one: Provider, said: float | None, pause: float) -> None:
+    budget.cool_down(one.budget_id, said)
+    until = Budget.objects.get().cooldown_until
+    assert until is not None
+    assert (until - timezone.now()).total_seconds() == pytest.approx(pause, abs=1)
+
+
+def test_the_budget_is_back_after_the_pause(one: Provider) -> None:
+    run = open_run(one, ["a"])
+    Budget.objects.update(cooldown_until=timezone.now() - timedelta(seconds=1))
+    assert lease(run, "a").wait == 0
+
+
+def test_a_request_by_hand_counts_and_respects_a_pause(one: Provider) -> None:
+    allow(one, rate=1, burst=1)
+    run = open_run(one, ["a"])
+    assert budget.count_one(one.budget_id) is None
+    assert isinstance(claim_all(run)[0], fetches.Postponed)
+    budget.cool_down(one.budget_id, 60)
+    assert budget.count_one(one.budget_id) == Budget.objects.get().cooldown_until
+
+
+def test_after_one_answer_of_too_many_requests_no_worker_asks(small: str) -> None:
+    control(small, "faults", json=[{"kind": "status", "status": 429, "retry_after": 3, "count": 1}])
+    run = runs.open_run(follow(small, "deezer"), "full", "cli")
+    sent = fetches.fill_window(run.pk, 4)
+    first = work(sent[0])
+    assert first.postponed is not None
+    assert first.postponed.seconds == pytest.approx(3, abs=0.5)
+
+    steps = in_threads(*[lambda fetch_id=fetch_id: work(fetch_id) for fetch_id in sent[1:]])
+
+    assert all(step.postponed for step in steps)
+    assert control(small, "state")["requests"]["deezer"]["served"] == 1
+    rows = Fetch.objects.filter(pk__in=sent)
+    assert {(row.status, row.failures) for row in rows} == {("waiting", 0)}
+    assert "429" in rows.get(pk=sent[0]).error
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_a_long_pause_waits_in_the_row() -> None:
+    one = provider("one")
+    with serving(answer(b"slow down", "429 Too Many Requests", "Retry-After: 79892")) as server:
+        one.base_url = server.url
+        one.save()
+        run = runs.open_run(one, "full", "cli")
+        (fetch_id,) = fetches.fill_window(run.pk, 1)
+        step = work(fetch_id)
+    assert step.postponed is not None
+    assert step.postponed.seconds == pytest.approx(79892, abs=5)
+    row = Fetch.objects.get(pk=fetch_id)
+    assert row.not_before is not None
+    assert row.not_before - timezone.now() > timedelta(hours=22)
+    assert fetches.repair() == []
