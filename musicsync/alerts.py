@@ -25,9 +25,11 @@ def note(key: str, subject: str, body: str = "") -> int | None:
         INSERT INTO {Alert._meta.db_table} AS a (key, subject, body, occurrences, sent_at)
         VALUES (%s, %s, %s, 1, clock_timestamp())
         ON CONFLICT (key) DO UPDATE SET
-            subject = excluded.subject, body = excluded.body, occurrences = a.occurrences + 1, last_at = now(),
-            sent_at = CASE WHEN a.sent_at > now() - interval '1 hour' THEN a.sent_at ELSE excluded.sent_at END
-        RETURNING id, xmax = 0 OR sent_at > last_at AS due
+            subject = excluded.subject, body = excluded.body, occurrences = a.occurrences + 1,
+            last_at = excluded.sent_at,
+            sent_at = CASE
+                WHEN a.sent_at > excluded.sent_at - interval '1 hour' THEN a.sent_at ELSE excluded.sent_at END
+        RETURNING id, occurrences = 1 OR sent_at = last_at AS due
         """,  # noqa: S608
         [key[:300], subject, body],
     )[0]

@@ -7,6 +7,7 @@ from typing import Any
 from billiard.exceptions import WorkerLostError
 from celery import signals
 from django.db import Error, close_old_connections
+from kombu.exceptions import KombuError
 
 from musicsync.models import Failure, Fetch, Run
 
@@ -136,8 +137,8 @@ def record(
         )
         if kind in _ALERTING and task != _ALERT_TASK:
             _alert(kind, task, error, run_id)
-    except (Error, OSError):
-        log.exception("the failure of task %s could not be recorded", task)
+    except (Error, OSError, KombuError):
+        log.exception("the failure of task %s could not be recorded, or nobody be told of it", task)
 
 
 def _alert(kind: str, task: str, error: str, run_id: int | None) -> None:

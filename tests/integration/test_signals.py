@@ -1,0 +1,228 @@
+"""What goes wrong with a task is written down and told to people."""
+
+import logging
+import smtplib
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+import requests
+from billiard.exceptions import WorkerLostError
+from django.core import mail
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from musicsync import alerts, signals, tasks
+from musicsync.models import Alert, Failure
+from musicsync.sync import fetches
+from tests.integration.driving import in_threads
+from tests.integration.paging import open_run, provider
+
+pytestmark = pytest.mark.usefixtures("transactional_db")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The alerts that a message was sent about."""
+    found: list[int] = []
+    monkeypatch.setattr(tasks.send_alert, "delay", found.append)
+    return found
+
+
+@pytest.fixture
+def webhook(settings: Any) -> Iterator[list[dict[str, Any]]]:
+    """What a web server that takes alerts has received."""
+    received: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(msgspec.json.decode(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    settings.MUSICSYNC_ALERT_WEBHOOK = f"http://127.0.0.1:{server.server_port}/alerts"
+    yield received
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+
+
+def request(**values: Any) -> SimpleNamespace:
+    given = {"id": "task-1", "args": [7], "kwargs": {}, "hostname": "worker@here"}
+    return SimpleNamespace(**(given | values))
+
+
+def on(task: Any) -> SimpleNamespace:
+    return SimpleNamespace(name=task.name, request=request())
+
+
+# --- written down -----------------------------------------------------------------------------------------------------
+
+
+def test_a_task_that_raised_is_kept_with_arguments_traceback_and_run(sent: list[int]) -> None:
+    run = open_run(provider("one"), ["page"])
+    fetch = run.fetches.get()
+    signals.on_failure(
+        sender=on(tasks.work_fetch),
+        task_id="task-1",
+        exception=ValueError("no number"),
+        args=(fetch.pk,),
+        kwargs={},
+        einfo="Traceback: ...",
+    )
+    row = Failure.objects.get()
+    assert (row.kind, row.task, row.task_id, row.run) == ("failure", "musicsync.tasks.work_fetch", "task-1", run)
+    assert (row.arguments, row.error, row.traceback) == (
+        f"[[{fetch.pk}], {{}}]",
+        "ValueError: no number",
+        "Traceback: ...",
+    )
+    assert row.worker == "worker@here"
+    assert len(sent) == 1
+    assert Alert.objects.get().subject == f"failure: musicsync.tasks.work_fetch (run {run.pk})"
+
+
+def test_a_lost_process_has_a_kind_of_its_own(sent: list[int]) -> None:
+    signals.on_failure(sender=on(tasks.finish_run), task_id="1", exception=WorkerLostError("signal 9"), args=(7,))
+    assert Failure.objects.get().kind == "worker_lost"
+    assert len(sent) == 1
+
+
+def test_a_retry_is_kept_and_nobody_is_woken(sent: list[int]) -> None:
+    signals.on_retry(
+        sender=on(tasks.work_fetch), request=request(), reason=SimpleNamespace(exc=RuntimeError("GET /a: 500"))
+    )
+    row = Failure.objects.get()
+    assert (row.kind, row.error, row.arguments) == ("retry", "GET /a: 500", "[[7], {}]")
+    assert sent == []
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ({"terminated": True, "signum": 9}, "terminated with signal 9"),
+        ({"expired": True}, "expired"),
+        ({}, "revoked"),
+    ],
+)
+def test_a_revoked_task_is_kept_with_how(sent: list[int], how: dict[str, Any], error: str) -> None:
+    signals.on_revoked(sender=on(tasks.prune), request=request(), **how)
+    assert (Failure.objects.get().kind, Failure.objects.get().error) == ("revoked", error)
+
+
+def test_a_failure_of_which_nobody_can_be_told_raises_nothing(
+    sent: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: int) -> None:
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(tasks.send_alert, "delay", refuse)
+    signals.on_failure(sender=on(tasks.prune), task_id="1", exception=ValueError("x"))
+    assert Failure.objects.count() == 1
+    assert "could not be recorded, or nobody be told of it" in caplog.text
+
+
+def test_a_failure_is_logged_in_structure(sent: list[int], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="musicsync"):
+        signals.on_failure(sender=on(tasks.prune), task_id="task-1", exception=ValueError("x"))
+    record = next(found for found in caplog.records if found.name == "musicsync.signals")
+    assert (record.task, record.task_id, record.kind) == ("musicsync.tasks.prune", "task-1", "failure")
+
+
+def test_an_alert_that_cannot_be_sent_makes_no_alert(sent: list[int]) -> None:
+    signals.on_failure(sender=on(tasks.send_alert), task_id="1", exception=OSError("no way out"), args=(7,))
+    assert Failure.objects.count() == 1
+    assert not Alert.objects.exists()
+
+
+# --- told -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_alert_goes_out_once_an_hour() -> None:
+    first = alerts.note("key", "Something", "it was a")
+    assert first is not None
+    assert [alerts.note("key", "Something", "it was b") for _ in range(3)] == [None] * 3
+    assert alerts.note("other key", "Something") is not None
+    row = Alert.objects.get(key="key")
+    assert (row.occurrences, row.body) == (4, "it was b")
+
+    Alert.objects.filter(key="key").update(sent_at=timezone.now() - timedelta(minutes=61))
+    assert alerts.note("key", "Something") == first
+    assert alerts.note("key", "Something") is None
+
+
+def test_an_alert_that_is_noted_twice_in_one_transaction_goes_out_once() -> None:
+    with transaction.atomic():
+        assert alerts.note("key", "Something") is not None
+        assert alerts.note("key", "Something") is None
+
+
+def test_of_four_that_note_the_same_alert_one_sends_it() -> None:
+    for number in range(10):
+        noted = in_threads(*[lambda number=number: alerts.note(f"key {number}", "Something")] * 4)
+        assert len([found for found in noted if found is not None]) == 1
+
+
+def test_an_alert_goes_to_the_webhook_and_to_the_admins(webhook: list[dict[str, Any]], settings: Any) -> None:
+    settings.ADMINS = [("ops@example.com", "ops@example.com")]
+    alert_id = alerts.note("key", "Run 7 of one: failed", "1 fetches are dead")
+    assert alert_id is not None
+    tasks.send_alert(alert_id)
+    assert webhook == [{"text": "Run 7 of one: failed\n1 fetches are dead", "key": "key", "occurrences": 1}]
+    (message,) = mail.outbox
+    assert (message.to, message.body) == (["ops@example.com"], "1 fetches are dead")
+    assert "Run 7 of one: failed" in message.subject
+
+
+def test_the_next_alert_says_how_often_it_was_seen(webhook: list[dict[str, Any]]) -> None:
+    alert_id = alerts.note("key", "Something")
+    assert alert_id is not None
+    for _ in range(3):
+        alerts.note("key", "Something")
+    alerts.send(alert_id)
+    assert webhook[0]["occurrences"] == 4
+    assert "Seen 4 times since" in webhook[0]["text"]
+
+
+def test_a_webhook_that_is_away_is_an_error_that_is_retried(settings: Any) -> None:
+    settings.MUSICSYNC_ALERT_WEBHOOK = "http://127.0.0.1:9/alerts"
+    alert_id = alerts.note("key", "Something")
+    assert alert_id is not None
+    with pytest.raises(requests.ConnectionError):
+        alerts.send(alert_id)
+    assert issubclass(requests.ConnectionError, tasks.send_alert.autoretry_for)
+    assert issubclass(smtplib.SMTPException, tasks.send_alert.autoretry_for)
+    assert issubclass(requests.HTTPError, tasks.send_alert.autoretry_for)
+
+
+def test_a_run_that_ends_badly_is_told(sent: list[int]) -> None:
+    one = provider("one")
+    run = open_run(one, ["page"])
+    lease = fetches.claim(run.fetches.get().pk)
+    assert isinstance(lease, fetches.Lease)
+    fetches.bury(lease, "GET /page: 400 no")
+    tasks.finish_run(run.pk)
+    row = Alert.objects.get()
+    assert (row.key, row.subject) == ("run-failed:one", f"Run {run.pk} of one: failed")
+    assert "GET /page: 400 no" in row.body
+    assert len(sent) == 1
+
+
+def test_old_failures_are_deleted() -> None:
+    Failure.objects.create(kind="retry")
+    old = Failure.objects.create(kind="retry")
+    Failure.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=91))
+    alerts.prune()
+    assert Failure.objects.count() == 1
