@@ -20,7 +20,7 @@ from musicsync.sync.work import work
 
 LONGEST_COUNTDOWN_SECONDS = 60
 """A message that waits longer than this may be delivered twice by Redis; the row waits instead."""
-SHIFT_SECONDS = 1.0
+SHIFT_SECONDS = 0.25
 """How long a worker goes on with what follows before others in the queue have their turn (ADR 5)."""
 _BUSY_RETRY_SECONDS = 60
 _MOST_BUSY_RETRIES = 120
