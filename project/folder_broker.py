@@ -17,12 +17,13 @@ from kombu.utils.json import dumps
 class Channel(filesystem.Channel):
     """A channel whose messages are put in one step."""
 
-    def _put(self, queue: str, message: Any, **_: Any) -> None:
+    # Kombu's own two classes do not agree on how this is called.
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override] # noqa: ARG002
         folder = Path(self.data_folder_out)
         name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}"
         draft = folder / f"{name}.draft"
         try:
-            draft.write_text(dumps(message))
+            draft.write_text(dumps(payload))
             draft.replace(folder / f"{name}.{queue}.msg")
         except OSError as error:
             raise ChannelError(f"cannot add a message to {folder} ({error.strerror})") from error
