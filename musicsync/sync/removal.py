@@ -32,6 +32,9 @@ class Unmentioned(Struct, frozen=True):
 
 def find(run: Run) -> Unmentioned:
     """Return what is gone by the evidence of a full run in which every fetch was applied. Changes nothing."""
+    # These are sets of everything against everything; before a new table has statistics, the planner takes them for few
+    # rows and would go over them one by one (1.1 s for 10,000 tracks, against 0.03 s).
+    sql.execute("SET LOCAL enable_nestloop = off")
     return Unmentioned(
         {kind: _unmentioned(run, kind) for kind in KINDS},
         sql.query(
