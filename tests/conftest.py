@@ -69,4 +69,10 @@ def short_folder() -> Iterator[Path]:
     folder = TEST_VAR / "short"
     folder.mkdir()
     yield folder
-    shutil.rmtree(folder)
+
+    def removed() -> bool:
+        # A server that is stopping still removes files of its own.
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    wait_until(removed, limit=30)

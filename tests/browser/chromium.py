@@ -58,7 +58,7 @@ class Chromium:
         """End the browser."""
         self._process.terminate()
         self._process.wait(_LIMIT_SECONDS)
-        self._tab.close()
+        self._run(self._disconnect())
         self._loop.close()
 
     def set_cookie(self, url: str, name: str, value: str) -> None:
@@ -106,6 +106,10 @@ class Chromium:
 
     async def _connect(self, address: str) -> WebSocketClientConnection:
         return await websocket_connect(address, max_message_size=_MOST_MESSAGE_BYTES)
+
+    async def _disconnect(self) -> None:
+        # Within the loop: outside of one, Tornado makes another for it, which nobody closes.
+        self._tab.close()
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._tab.write_message(json.dumps(message))
