@@ -147,7 +147,7 @@ LOG_LEVEL = environment.one_of(
     "LOG_LEVEL", env.str("LOG_LEVEL", default="INFO").upper(), logging.getLevelNamesMapping()
 )
 LOG_FORMAT = environment.one_of("LOG_FORMAT", env.str("LOG_FORMAT", default="text"), ("text", "json"))
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
@@ -192,6 +192,8 @@ elif _rabbitmq:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
 elif EMBEDDED_BROKER:
     CELERY_BROKER_TRANSPORT_OPTIONS = embedded.filesystem_options(VAR)
+    # A folder has no host name, and kombu warns of that wherever a process connects.
+    LOGGING["loggers"]["kombu.connection"] = {"level": "ERROR"}
 
 # Results are only for people who look (Flower, inspect); what musicsync needs is in its own tables.
 CELERY_RESULT_BACKEND = env.str("CELERY_RESULT_BACKEND", default=CELERY_BROKER_URL if _redis else "") or None
@@ -206,6 +208,8 @@ CELERY_ENABLE_UTC = True
 
 # A message only says "look at row N"; the sweeper sends it again. Late acks would add duplicates and poison loops.
 CELERY_TASK_ACKS_LATE = False
+# A message that cannot be read is told of like any other failure.
+CELERY_WORKER_CONSUMER = "project.consumer:Consumer"
 # What a worker has taken and not begun is lost with it until the sweeper finds it: take one.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # For late acks only: an early-acked task goes on and commits, because its result lives in the database.
