@@ -21,6 +21,7 @@ _ALERTING = (
     Failure.Kind.WORKER_LOST,
 )
 _ALERT_TASK = "musicsync.tasks.send_alert"
+_SWEEP_TASK = "musicsync.tasks.sweep"
 
 
 @signals.task_failure.connect(weak=False)
@@ -69,7 +70,9 @@ def on_revoked(
     expired: bool = False,
     **_: Any,
 ) -> None:
-    """Record a task that somebody revoked, or that expired."""
+    """Record a task that somebody revoked, or that expired; not a sweep, which expires by design: the next follows."""
+    if expired and sender.name == _SWEEP_TASK:
+        return
     how = f"terminated with signal {signum}" if terminated else "expired" if expired else "revoked"
     record(
         Failure.Kind.REVOKED,
