@@ -13,6 +13,7 @@ from musicsync.models import (
     RecordingCredit,
     Release,
     ReleaseCredit,
+    Run,
     SourceArtist,
     SourceRelease,
     SourceTrack,
@@ -57,6 +58,11 @@ def catalogue() -> dict[str, Any]:
         },
         "said": said,
     }
+
+
+def forget_all_but_providers() -> None:
+    for model in (Run, Artist, Release, Recording, Change, KnownPage):
+        model.objects.all().delete()
 
 
 def row_versions() -> dict[str, set[tuple[Any, ...]]]:

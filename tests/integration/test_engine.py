@@ -11,7 +11,6 @@ from musicsync.models import (
     Change,
     Fetch,
     Isrc,
-    KnownPage,
     Provider,
     Recording,
     Rejection,
@@ -22,7 +21,7 @@ from musicsync.models import (
 )
 from sandbox.catalogue import World
 from sandbox.world import Release as SandboxRelease
-from tests.integration.cataloguing import catalogue, row_versions
+from tests.integration.cataloguing import catalogue, forget_all_but_providers, row_versions
 from tests.integration.conftest import SEED, TRACKS
 from tests.integration.driving import control, follow, in_threads, sync
 from tests.unit.providers.server import answer, serving
@@ -102,11 +101,6 @@ def test_any_number_of_workers_makes_the_same_catalogue(base: str) -> None:
 
     assert [run.status for run in ended] == ["done"] * 3
     assert catalogue() == alone
-
-
-def forget_all_but_providers() -> None:
-    for model in (Run, Artist, Release, Recording, Change, KnownPage):
-        model.objects.all().delete()
 
 
 @pytest.mark.parametrize("adapter", DIALECTS)

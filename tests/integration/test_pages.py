@@ -9,12 +9,10 @@ from musicsync.identifiers import is_gtin
 from musicsync.models import (
     Artist,
     Change,
-    KnownPage,
     Provider,
     Recording,
     Rejection,
     Release,
-    Run,
     SourceArtist,
     SourceRelease,
     SourceTrack,
@@ -22,7 +20,7 @@ from musicsync.models import (
 )
 from musicsync.records import MergedId, Page, Record, RejectedItem, Request
 from musicsync.sync import apply, fetches
-from tests.integration.cataloguing import catalogue, row_versions
+from tests.integration.cataloguing import catalogue, forget_all_but_providers, row_versions
 from tests.integration.paging import (
     GTIN,
     ISRC,
@@ -157,9 +155,7 @@ def test_a_record_that_names_two_recordings_makes_them_one_whatever_the_order(on
             say(*pages[name], key=name)
         found.append(catalogue())
         assert Recording.objects.filter(state="present").count() == 1
-        SourceTrack.objects.all().delete()
-        Recording.objects.all().delete()
-        KnownPage.objects.all().delete()
+        forget_all_but_providers()
     assert all(one_found == found[0] for one_found in found)
 
 
@@ -182,8 +178,7 @@ def test_a_track_without_isrc_joins_by_its_place_whatever_the_order(one: Provide
         for of, *records in order:
             say(of, *records)
         assert together((one, "t1"), (one, "t2"), (two, "y1")), order
-        for model in (SourceTrack, SourceRelease, Recording, Release, KnownPage):
-            model.objects.all().delete()
+        forget_all_but_providers()
 
 
 def test_recordings_of_other_isrcs_stay_apart_at_one_place(one: Provider, two: Provider) -> None:
@@ -399,10 +394,5 @@ def test_the_statements_of_a_page_do_not_grow_with_it(
         with django_assert_max_num_queries(most) as queries:
             apply.page(held, _page(*big_page(size, "Song" if what != "changed" else "Other")), None, 1)
         counts.append(len(queries))
-        forget()
+        forget_all_but_providers()
     assert counts[0] == counts[1]
-
-
-def forget() -> None:
-    for model in (Run, Artist, Release, Recording, KnownPage):
-        model.objects.all().delete()

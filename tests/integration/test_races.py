@@ -9,13 +9,8 @@ import pytest
 from django.db import connection, transaction
 
 from musicsync.models import (
-    Artist,
-    Change,
     Fetch,
-    KnownPage,
     Provider,
-    Recording,
-    Release,
     Run,
     SourceTrack,
 )
@@ -24,7 +19,7 @@ from musicsync.records import Page, Record, Request
 from musicsync.sync import apply, fetches, runs
 from musicsync.sync.work import work
 from tests.helpers import wait_until
-from tests.integration.cataloguing import catalogue
+from tests.integration.cataloguing import catalogue, forget_all_but_providers
 from tests.integration.driving import control, drive, follow, in_threads, sync
 from tests.integration.paging import artist, credit, lease, open_run, provider, recording, release, say, track
 
@@ -81,11 +76,6 @@ def apply_all(work_of: list[tuple[Run, str, tuple[Record, ...]]], threads: int) 
             apply.page(lease(run, key), Page(records=records), None, 1)
 
     in_threads(*[worker] * threads)
-
-
-def forget_all_but_providers() -> None:
-    for model in (Run, Artist, Release, Recording, Change, KnownPage):
-        model.objects.all().delete()
 
 
 def test_pages_side_by_side_make_the_catalogue_of_one_worker(one: Provider, two: Provider) -> None:

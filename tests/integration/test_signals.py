@@ -2,14 +2,11 @@
 
 import logging
 import smtplib
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
 import requests
 from billiard.exceptions import WorkerLostError
@@ -21,6 +18,7 @@ from kombu.exceptions import OperationalError
 from musicsync import alerts, signals, tasks
 from musicsync.models import Alert, Failure
 from musicsync.sync import fetches
+from tests.integration.alerting import taking_alerts
 from tests.integration.driving import in_threads
 from tests.integration.paging import open_run, provider
 
@@ -38,25 +36,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def webhook(settings: Any) -> Iterator[list[dict[str, Any]]]:
     """What a web server that takes alerts has received."""
-    received: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(msgspec.json.decode(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    settings.MUSICSYNC_ALERT_WEBHOOK = f"http://127.0.0.1:{server.server_port}/alerts"
-    yield received
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+    with taking_alerts() as (url, received):
+        settings.MUSICSYNC_ALERT_WEBHOOK = url
+        yield received
 
 
 def request(**values: Any) -> SimpleNamespace:
@@ -107,6 +89,13 @@ def test_a_retry_is_kept_and_nobody_is_woken(sent: list[int]) -> None:
     row = Failure.objects.get()
     assert (row.kind, row.error, row.arguments) == ("retry", "GET /a: 500", "[[7], {}]")
     assert sent == []
+
+
+def test_sweeps_that_expired_while_no_worker_ran_are_no_failures(sent: list[int]) -> None:
+    signals.on_revoked(sender=on(tasks.sweep), request=request(), expired=True)
+    assert not Failure.objects.exists()
+    signals.on_revoked(sender=on(tasks.sweep), request=request())
+    assert Failure.objects.get().error == "revoked"
 
 
 @pytest.mark.parametrize(

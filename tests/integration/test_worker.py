@@ -1,0 +1,243 @@
+"""A real worker on a real PostgreSQL and a real broker: `celery -A project worker`, as it is typed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from celery import current_app
+from django.db.models import F
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from musicsync import tasks
+from musicsync.models import Failure, Fetch, Run, SourceTrack
+from musicsync.sync import runs
+from tests.helpers import ROOT, wait_until
+from tests.integration.alerting import taking_alerts
+from tests.integration.cataloguing import catalogue, forget_all_but_providers
+from tests.integration.driving import control, follow, sync
+from tests.integration.paging import open_run, provider
+from tests.integration.working import Broker, wait_for, worker
+from tests.unit.sandbox.serving import serve
+
+
+@pytest.fixture
+def env(process_env: dict[str, str], settings: Any) -> dict[str, str]:
+    settings.MUSICSYNC_CONTACT = "tests@localhost"
+    return process_env | {"MUSICSYNC_CONTACT": "tests@localhost"}
+
+
+@pytest.fixture
+def folder_env(env: dict[str, str], short_folder: Path) -> dict[str, str]:
+    """The same with a folder for a broker."""
+    return env | {"CELERY_BROKER_URL": "filesystem://", "CELERY_RESULT_BACKEND": "", "MUSICSYNC_VAR": str(short_folder)}
+
+
+def start_two(base: str) -> list[Run]:
+    providers = [follow(base, "musicbrainz", trust=1), follow(base, "deezer", trust=2)]
+    return [runs.open_run(provider, "full", "cli") for provider in providers]
+
+
+def assert_done(ended: list[Run], tracks: int) -> None:
+    assert [(run.status, run.error, run.summary["distinct_tracks"]) for run in ended] == [("done", "", tracks)] * 2
+
+
+def test_two_processes_sync_two_providers_over_redis(env: dict[str, str], tmp_path: Path) -> None:
+    with serve(1000) as base:
+        control(base, "faults", json=[{"kind": "status", "status": 500, "every": 50, "count": 1}])
+        opened = start_two(base)
+        with worker(env, tmp_path / "worker.log") as broker:
+            broker.sweep()
+            wait_until(lambda: SourceTrack.objects.count() > 100, 20)
+            assert [answer["ok"] for answer in broker.inspect("ping").values()] == ["pong"]
+            active = [task for found in broker.inspect("active").values() for task in found]
+            assert {type(argument) for task in active for argument in task["args"]} <= {int}
+            queues = [queue["name"] for found in broker.inspect("active_queues").values() for queue in found]
+            assert sorted(queues) == ["fetch", "maintenance", "notify"]
+            assert_done(wait_for(*opened), 1000)
+    retry = Failure.objects.get()
+    assert (retry.kind, retry.task) == ("retry", "musicsync.tasks.work_fetch")
+    assert retry.run in opened
+    assert "500" in retry.error
+    assert "Traceback" in retry.traceback
+    assert Fetch.objects.get(failures=1).status == "applied"
+
+
+def test_two_processes_sync_over_a_folder_what_one_does_alone(folder_env: dict[str, str], tmp_path: Path) -> None:
+    with serve(200) as base:
+        opened = start_two(base)
+        with worker(folder_env, tmp_path / "worker.log") as broker:
+            broker.sweep()
+            assert [answer["ok"] for answer in broker.inspect("ping").values()] == ["pong"]
+            assert_done(wait_for(*opened), 200)
+        by_worker = catalogue()
+        forget_all_but_providers()
+        for run in opened:
+            sync(run.provider)
+    assert catalogue() == by_worker
+
+
+def test_a_run_outlives_a_process_that_is_killed(env: dict[str, str], tmp_path: Path) -> None:
+    with serve(200) as base:
+        control(base, "faults", json=[{"kind": "latency", "ms": 3000, "count": 2}])
+        opened = start_two(base)
+        with worker(env, tmp_path / "worker.log") as broker:
+            broker.sweep()
+            at_work = slow_task(broker)
+            os.kill(at_work["worker_pid"], signal.SIGKILL)
+            wait_until(lambda: Failure.objects.filter(kind="worker_lost").exists(), 20)
+            lost = Fetch.objects.get(pk=at_work["args"][0])
+            failure = Failure.objects.get(kind="worker_lost")
+            assert (failure.run, failure.arguments) == (lost.run, f"[[{lost.pk}], {{}}]")
+            assert "SIGKILL" in failure.error or "signal 9" in failure.error
+            assert lost.status == "leased"
+
+            pass_time(timedelta(seconds=91))
+            broker.sweep()
+            wait_until(lambda: Fetch.objects.get(pk=lost.pk).failures == 1, 20)
+            pass_time(timedelta(seconds=6))
+            broker.sweep()
+            assert_done(wait_for(*opened), 200)
+    assert Fetch.objects.get(pk=lost.pk).status == "applied"
+
+
+def slow_task(broker: Broker) -> dict[str, Any]:
+    """Return what a worker says of a task that waits for a slow answer."""
+    found: list[dict[str, Any]] = []
+
+    def is_found() -> bool:
+        at_work = [task for tasks_of in broker.inspect("active").values() for task in tasks_of]
+        found[:] = [task for task in at_work if task["name"] == tasks.work_fetch.name]
+        return bool(found) and Fetch.objects.filter(pk=found[0]["args"][0], status="leased").exists()
+
+    wait_until(is_found, 20)
+    return found[0]
+
+
+def pass_time(by: timedelta) -> None:
+    """Let the ledger think that this much time went by."""
+    for name in ("lease_expires_at", "not_before", "queued_at"):
+        Fetch.objects.filter(status__in=Fetch.OPEN, **{f"{name}__isnull": False}).update(**{name: F(name) - by})
+
+
+def test_a_run_outlives_a_broker_that_forgets_everything(
+    env: dict[str, str], redis_server: Path, tmp_path: Path
+) -> None:
+    with serve(200) as base:
+        control(base, "faults", json=[{"kind": "latency", "ms": 20}])
+        opened = start_two(base)
+        with worker(env, tmp_path / "worker.log") as broker:
+            broker.sweep()
+            wait_until(lambda: Fetch.objects.filter(status="applied").count() > 10, 20)
+            with redis.Redis(unix_socket_path=str(redis_server)) as client:
+                client.flushall()
+            pass_time(timedelta(seconds=61))
+            broker.sweep()
+            assert_done(wait_for(*opened), 200)
+
+
+def test_two_beats_start_one_run_a_slot(env: dict[str, str], tmp_path: Path) -> None:
+    with serve(100) as base:
+        followed = follow(base, "feed")
+        PeriodicTask.objects.all().delete()
+        PeriodicTask.objects.create(
+            name="often",
+            task=tasks.start_run.name,
+            interval=IntervalSchedule.objects.create(every=2, period="seconds"),
+            kwargs=json.dumps({"provider": followed.slug, "mode": "incremental"}),
+            last_run_at=timezone.now() - timedelta(hours=2),
+        )
+        beat = [sys.executable, "-m", "celery", "-A", "project", "beat", "--loglevel", "INFO"]
+        log, logs = tmp_path / "worker.log", [tmp_path / "beat-1.log", tmp_path / "beat-2.log"]
+        with ExitStack() as stack:
+            stack.enter_context(worker(env, log))
+            beats = [stack.enter_context(started(beat, env, path)) for path in logs]
+            wait_until(lambda: all(path.read_text().count("Sending due task often") >= 2 for path in logs), 30)
+            assert [process.poll() for process in beats] == [None, None]
+            for process in beats:
+                process.kill()
+                process.wait(20)
+            sent = sum(path.read_text().count("Sending due task often") for path in logs)
+            wait_until(lambda: log.read_text().count("musicsync.tasks.start_run[") >= 2 * sent, 30)
+            wait_until(lambda: not Run.objects.filter(status="running").exists(), 30)
+    started_runs = list(Run.objects.all())
+    assert {(run.trigger, run.schedule, run.status) for run in started_runs} == {("schedule", "often", "done")}
+    assert None not in {run.slot for run in started_runs}
+    assert len({run.slot for run in started_runs}) == len(started_runs) < sent
+
+
+@contextmanager
+def started(command: list[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program from the moment that it is started, so that two can start together."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+def test_what_no_worker_understands_is_written_down_and_told(env: dict[str, str], tmp_path: Path) -> None:
+    with taking_alerts() as (url, received), worker(env | {"MUSICSYNC_ALERT_WEBHOOK": url}, tmp_path / "log") as broker:
+        broker.send("musicsync.tasks.of_old", 7, queue="maintenance")
+        broker.send("musicsync.tasks.of_old", 8, queue="maintenance")
+        broker.put(b'{"no": "task"}', "maintenance")
+        broker.put(b"no JSON at all", "maintenance")
+        broker.send(tasks.work_fetch.name, "no number")
+        broker.send(tasks.prune.name, expires=-1)
+        wait_until(lambda: Failure.objects.count() >= 6, 20)
+        wait_until(lambda: len(received) >= 5, 20)
+        assert [answer["ok"] for answer in broker.inspect("ping").values()] == ["pong"]
+    found = {(row.kind, row.task): row for row in Failure.objects.all()}
+    assert set(found) == {
+        ("unknown", "musicsync.tasks.of_old"),
+        ("rejected", ""),
+        ("failure", "musicsync.tasks.work_fetch"),
+        ("revoked", "musicsync.tasks.prune"),
+    }
+    assert Failure.objects.filter(kind="unknown").count() == 2
+    assert set(Failure.objects.filter(kind="rejected").values_list("arguments", flat=True)) == {
+        repr(b'{"no": "task"}'),
+        repr(b"no JSON at all"),
+    }
+    failure = found["failure", "musicsync.tasks.work_fetch"]
+    assert failure.arguments == '[["no number"], {}]'
+    assert failure.traceback.startswith("Traceback")
+    assert failure.worker.startswith("celery@")
+    assert found["revoked", "musicsync.tasks.prune"].error == "expired"
+    assert len({alert["key"] for alert in received}) == len(received) == 5
+
+
+def test_every_task_has_a_queue_and_every_queue_a_task() -> None:
+    app = current_app._get_current_object()
+    own = [name for name in app.tasks if name.startswith("musicsync.")]
+    queues = {name: app.amqp.router.route({}, name)["queue"].name for name in own}
+    assert len(own) >= 6
+    assert set(queues.values()) == {"fetch", "maintenance", "notify"} == {queue.name for queue in app.conf.task_queues}
+    assert (queues[tasks.work_fetch.name], queues[tasks.send_alert.name]) == ("fetch", "notify")
+
+
+@pytest.mark.usefixtures("db")
+def test_a_message_is_json_and_names_a_row() -> None:
+    run = open_run(provider("one"), ["page"])
+    app = current_app._get_current_object()
+    with app.connection_for_read() as connection:
+        queue = connection.SimpleQueue(app.amqp.queues["fetch"])
+        queue.clear()
+        tasks.begin(run)
+        message = queue.get(timeout=5)
+        message.ack()
+        queue.close()
+    assert (message.content_type, message.headers["task"]) == ("application/json", "musicsync.tasks.work_fetch")
+    (arguments, keywords, _) = json.loads(message.body)
+    assert (arguments, keywords) == ([run.fetches.get().pk], {})
