@@ -9,6 +9,8 @@ from celery import signals
 from django.db import Error, close_old_connections
 from kombu.exceptions import KombuError
 
+from musicsync import tasks
+from musicsync.identifiers import clean_text
 from musicsync.models import Failure, Fetch, Run
 
 log = logging.getLogger(__name__)
@@ -132,9 +134,9 @@ def record(
             kind=kind,
             task=task[:200],
             task_id=task_id[:64],
-            arguments=_text(arguments),
-            error=error,
-            traceback=traceback,
+            arguments=clean_text(_text(arguments)),
+            error=clean_text(error),
+            traceback=clean_text(traceback),
             worker=worker[:200],
             run_id=run_id,
         )
@@ -145,8 +147,6 @@ def record(
 
 
 def _alert(kind: str, task: str, error: str, run_id: int | None) -> None:
-    from musicsync import tasks  # noqa: PLC0415 - tasks need Celery's app, which imports this module
-
     where = f" (run {run_id})" if run_id else ""
     tasks.alert(f"{kind}:{task}:{error.partition(':')[0]}", f"{Failure.Kind(kind).label}: {task}{where}", error)
 

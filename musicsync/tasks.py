@@ -46,7 +46,7 @@ def work_fetch(self: Task[Any, Any], fetch_id: int) -> None:
             raise self.retry(
                 args=(step.failed.fetch_id,),
                 exc=RuntimeError(step.error),
-                countdown=_countdown(step.failed.seconds or 0),
+                countdown=_countdown(step.failed.seconds),
             )
 
 

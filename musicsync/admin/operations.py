@@ -50,7 +50,7 @@ def replay(request: HttpRequest, fetches: QuerySet[Fetch]) -> None:
         messages.warning(request, "No fetch was replayed: none of the chosen ones is dead.")
     for run in affected:
         with _clear_errors(request):
-            _replay(request, run, dead.filter(run=run))
+            _replay(request, run, dead)
 
 
 @contextlib.contextmanager
@@ -69,7 +69,7 @@ def _start(request: HttpRequest, provider: Provider, mode: Mode) -> None:
 
 
 def _replay(request: HttpRequest, run: Run, dead: QuerySet[Fetch]) -> None:
-    replayed = runs.replay(dead).get(run.pk, 0)
+    replayed = runs.replay(run, dead)
     _send(request, run, format_html("goes on: {} replayed", _requests(run, replayed)))
 
 

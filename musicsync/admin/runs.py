@@ -78,7 +78,9 @@ class RunAdmin(ReadOnlyAdmin):
         run = Run.objects.filter(pk=object_id).first() if str(object_id).isdecimal() else None
         offered = {
             "cancel_run": run is not None and run.status == Run.Status.RUNNING,
-            "replay_run": Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).exists(),
+            "replay_run": run is not None
+            and run.status != Run.Status.CANCELLED
+            and Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).exists(),
             "approve_run": run is not None and run.status == Run.Status.HELD,
         }
         hidden = {self.get_unfold_action(name).action_name for name, sensible in offered.items() if not sensible}

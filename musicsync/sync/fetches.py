@@ -59,13 +59,6 @@ class Postponed(Struct, frozen=True):
     seconds: float
 
 
-class Failed(Struct, frozen=True):
-    """The fetch failed: it is tried again in ``seconds``, or is dead where that is ``None``."""
-
-    fetch_id: int
-    seconds: float | None
-
-
 def claim(fetch_id: int) -> Lease | Postponed | None:
     """Lease the fetch and reserve the provider's next slot, in one statement.
 
@@ -130,10 +123,10 @@ def close(
     )
 
 
-def fail(lease: Lease, error: str) -> Failed | None:
+def fail(lease: Lease, error: str) -> Postponed | None:
     """Note a failure that may pass: try again in 2, 4, 8, 16 s with jitter; the fifth in a row is the last.
 
-    ``None`` where the lease is not valid any more.
+    ``None`` where the fetch is dead by that, or the lease is not valid any more.
     """
     rows = sql.query(
         f"""
@@ -153,9 +146,9 @@ def fail(lease: Lease, error: str) -> Failed | None:
             lease.token,
         ],
     )
-    if not rows:
+    if not rows or rows[0]["status"] == Fetch.Status.DEAD:
         return None
-    return Failed(rows[0]["id"], None if rows[0]["status"] == "dead" else rows[0]["seconds"])
+    return Postponed(rows[0]["id"], rows[0]["seconds"])
 
 
 def bury(lease: Lease, error: str) -> None:

@@ -137,24 +137,19 @@ def cancel(run: Run) -> int:
     return cancelled
 
 
-def replay(dead: QuerySet[Fetch]) -> dict[int, int]:
-    """Let dead fetches be tried again, and their runs go on. Returns how many of each run.
+def replay(run: Run, chosen: QuerySet[Fetch]) -> int:
+    """Let the dead ones of the chosen fetches of the run be tried again, and the run go on; return how many those are.
 
     Raises:
-        AlreadyRunning: the provider of one of them has another run under way.
+        AlreadyRunning: the provider has another run under way.
+        MusicsyncError: the run was cancelled: what it never asked for would be taken for gone.
     """
-    chosen = dead.filter(status=Fetch.Status.DEAD)
-    replayed: dict[int, int] = {}
     with transaction.atomic():
-        for run in Run.objects.filter(pk__in=chosen.values("run_id")).select_related("provider").order_by("pk"):
-            try:
-                with transaction.atomic():
-                    Run.objects.filter(pk=run.pk).update(status=Run.Status.RUNNING, finished_at=None, error="")
-            except IntegrityError as error:
-                raise _refusal(error, run.provider, None, None) from error
-            replayed[run.pk] = Fetch.objects.filter(run=run, pk__in=chosen.filter(run=run).values("pk")).update(
-                status=Fetch.Status.PENDING, failures=0, not_before=None
-            )
+        replayed = chosen.filter(run=run, status=Fetch.Status.DEAD).update(
+            status=Fetch.Status.PENDING, failures=0, not_before=None
+        )
+        if replayed and not _reopen(run):
+            raise MusicsyncError(f"run {run.pk} was cancelled: start a new one of {run.provider} instead")
     return replayed
 
 
@@ -182,6 +177,16 @@ def run_totals(run_id: int) -> dict[str, int]:
 def _is_latest(run: Run) -> bool:
     """Tell whether no later run of the provider has read newer evidence, as it may have when this one was replayed."""
     return not Run.objects.filter(provider=run.provider, pk__gt=run.pk).exclude(status=Run.Status.CANCELLED).exists()
+
+
+def _reopen(run: Run) -> bool:
+    """Let the run be under way again; ``False`` where it was cancelled."""
+    ended = Run.objects.filter(pk=run.pk).exclude(status=Run.Status.CANCELLED)
+    try:
+        with transaction.atomic():
+            return bool(ended.update(status=Run.Status.RUNNING, finished_at=None, error=""))
+    except IntegrityError as error:
+        raise _refusal(error, run.provider, None, None) from error
 
 
 def _remove(run: Run) -> dict[str, int]:

@@ -13,7 +13,7 @@ from musicsync.providers.base import Adapter
 from musicsync.providers.http import Client, client_of
 from musicsync.records import Gone, MusicsyncError, Permanent, RateLimited, Transient
 from musicsync.sync import apply, budget, fetches
-from musicsync.sync.fetches import Failed, Lease, Postponed
+from musicsync.sync.fetches import Lease, Postponed
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class Step(Struct, frozen=True, kw_only=True):
     run_id: int = 0
     send: list[int] = []
     postponed: Postponed | None = None
-    failed: Failed | None = None
+    failed: Postponed | None = None
     error: str = ""
     run_ended: bool = False
 
@@ -51,7 +51,7 @@ def work(fetch_id: int) -> Step:
         return Step(postponed=fetches.postpone(lease, str(error)))
     except Transient as error:
         failed = fetches.fail(lease, str(error))
-        if failed is not None and failed.seconds is not None:
+        if failed is not None:
             return Step(failed=failed, error=str(error))
     except Gone as error:
         apply.gone(lease, str(error))

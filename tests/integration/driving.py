@@ -71,7 +71,7 @@ def _serve(bell: Doorbell) -> None:
             if step.postponed:
                 bell.send([step.postponed.fetch_id], step.postponed.seconds + 0.005)
             if step.failed:
-                bell.send([step.failed.fetch_id], float(step.failed.seconds or 0) + 0.005)
+                bell.send([step.failed.fetch_id], step.failed.seconds + 0.005)
         finally:
             bell.done()
 

@@ -160,7 +160,7 @@ def test_an_old_run_that_is_replayed_removes_nothing_of_what_newer_runs_read(one
     runs.finish(old.pk)
     full_run(one, {"a": tracks(1, 2, 3), "new": [release(), track("t4", 4)]})
 
-    assert runs.replay(Fetch.objects.filter(run=old)) == {old.pk: 1}
+    assert runs.replay(old, Fetch.objects.all()) == 1
     apply.page(lease(old, "b"), Page(), None, 1)
     ended = runs.finish(old.pk)
 
@@ -224,11 +224,20 @@ def test_dead_fetches_are_tried_again(one: Provider) -> None:
     apply.page(lease(run, "a"), Page(records=tuple(tracks(1))), None, 1)
     fetches.bury(lease(run, "b"), "no")
     runs.finish(run.pk)
-    assert runs.replay(Fetch.objects.filter(run=run)) == {run.pk: 1}
+    assert runs.replay(run, Fetch.objects.all()) == 1
     apply.page(lease(run, "b"), Page(records=tuple(tracks(2))), None, 1)
     ended = runs.finish(run.pk)
     assert ended is not None
     assert (ended.status, ended.error, ended.summary["distinct_tracks"]) == ("done", "", 2)
+
+
+def test_a_cancelled_run_is_not_replayed(one: Provider) -> None:
+    run = open_run(one, ["a", "b"])
+    fetches.bury(lease(run, "a"), "no")
+    runs.cancel(run)
+    with pytest.raises(MusicsyncError, match="was cancelled: start a new one"):
+        runs.replay(run, Fetch.objects.all())
+    assert run.fetches.get(key="a").status == "dead"
 
 
 def test_nothing_is_replayed_beside_a_run_under_way(one: Provider) -> None:
@@ -237,7 +246,7 @@ def test_nothing_is_replayed_beside_a_run_under_way(one: Provider) -> None:
     runs.finish(run.pk)
     open_run(one, ["a"])
     with pytest.raises(runs.AlreadyRunning):
-        runs.replay(Fetch.objects.filter(run=run))
+        runs.replay(run, Fetch.objects.all())
     run.refresh_from_db()
     assert run.status == "failed"
 
@@ -262,12 +271,12 @@ def test_a_failure_waits_longer_each_time_and_the_fifth_in_a_row_is_the_last(one
     waits = []
     for _ in range(5):
         Fetch.objects.filter(run=run).update(not_before=None)
-        failed = fetches.fail(lease(run, "a"), "GET /a: 500")
-        assert failed is not None
-        waits.append(failed.seconds)
-    for wait, nominal in zip(waits[:4], (2, 4, 8, 16), strict=True):
-        assert wait == pytest.approx(nominal, rel=0.3)
-    assert waits[4] is None
+        waits.append(fetches.fail(lease(run, "a"), "GET /a: 500"))
+    *again, last = waits
+    for wait, nominal in zip(again, (2, 4, 8, 16), strict=True):
+        assert wait is not None
+        assert wait.seconds == pytest.approx(nominal, rel=0.3)
+    assert last is None
     row = Fetch.objects.get(run=run)
     assert (row.status, row.failures, row.error) == ("dead", 5, "GET /a: 500")
 

@@ -58,7 +58,7 @@ class Command(MusicsyncCommand):
         self.say(f"run {run.pk} of {run.provider} is cancelled: {owed:,} requests that it owed will not be sent")
 
     def _replay(self, run: Run) -> None:
-        replayed = runs.replay(Fetch.objects.filter(run=run)).get(run.pk, 0)
+        replayed = runs.replay(run, Fetch.objects.all())
         if not replayed:
             self.say(f"run {run.pk} of {run.provider} has no dead requests: there is nothing to replay")
             return
