@@ -1,6 +1,6 @@
 """The catalogue: one row for each artist, release, recording and track, whoever described it.
 
-Columns hold the canonical values: for each field that of the most trusted provider that has one (``sync/merge.py``).
+Columns hold the canonical values: for each field that of the most trusted provider that has one (``sync/merging.py``).
 ``provenance`` says whose value each field shows: ``{"title": "musicbrainz", "label": "deezer"}``.
 Rows are never deleted; one that no provider has any more is ``gone``.
 

@@ -1,8 +1,8 @@
 """Set-based reading and writing: one statement a set, with the rows as one jsonb parameter.
 
 A batch as ``jsonb_to_recordset`` takes one parameter whatever its size, keeps the order of the rows (so that two
-transactions insert in the same order), and measured 62,000 to 75,000 rows/s against 8,000 for ``bulk_create``
-(docs/architecture.md).
+transactions insert in the same order), and measured 62,000 to 75,000 rows/s against 8,000 for ``bulk_create`` on a
+prototype with one flat table and 100 to 500 rows a batch.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
