@@ -26,8 +26,11 @@ def check_database() -> None:
         SurroundingsError: it cannot be reached or refuses; the text names DATABASE_URL.
     """
     try:
-        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            # A connection that is kept says nothing of a server that has gone since.
+            cursor.execute("SELECT 1")
     except (OperationalError, InterfaceError) as error:
+        connection.close()
         raise SurroundingsError(_database_line(error)) from error
 
 
