@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error, InterfaceError, OperationalError, connection
+from django.db import Error, InterfaceError, OperationalError, ProgrammingError, connection
 from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -54,7 +54,10 @@ def check_broker() -> None:
 
 @contextlib.contextmanager
 def clear_errors() -> Iterator[None]:
-    """End the process with one clear line and exit code 1 where the database or the broker cannot be reached."""
+    """End the process with one clear line and exit code 1 where the database or the broker cannot be used.
+
+    They cannot be reached, or the database was never migrated.
+    """
     try:
         yield
     except (SurroundingsError, ImproperlyConfigured) as error:
@@ -66,6 +69,10 @@ def clear_errors() -> Iterator[None]:
         if not _is_unreachable(error):
             raise
         raise SystemExit(_database_line(error)) from error
+    except ProgrammingError as error:
+        if not isinstance(error.__cause__, psycopg.errors.UndefinedTable):
+            raise
+        raise SystemExit("the database has no tables of this release yet: run manage.py migrate") from error
 
 
 def require_surroundings(**_: object) -> None:

@@ -1,14 +1,18 @@
-"""The surroundings, as real processes meet them."""
+"""The surroundings, as real processes meet them: a database that goes away, and one that was never migrated."""
 
 import os
 import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pytest
+from django.db import connection
+
 from project import embedded
-from tests.helpers import running, wait_until
+from tests.helpers import ROOT, running, wait_until
 
 
 def answer(url: str) -> tuple[int, str]:
@@ -39,3 +43,39 @@ def test_health_is_lost_with_the_database_and_comes_back_with_it(short_folder: P
 
         embedded._launch_postgres(short_folder)
         wait_until(lambda: answer(url)[0] == 200)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["createsuperuser", "--noinput", "--username", "ops", "--email", "ops@localhost"],
+        ["provider", "add", "deezer", "--adapter", "deezer"],
+        ["runs"],
+    ],
+    ids=lambda command: command[0],
+)
+@pytest.mark.django_db
+def test_a_database_that_was_never_migrated_is_one_line(command: list[str]) -> None:
+    database = connection.settings_dict
+    login = f"{database['USER']}:{database['PASSWORD']}" if database["PASSWORD"] else database["USER"]
+    # Every server has a database of this name, for maintenance, with nothing in it.
+    url = f"postgres://{login}@/postgres?host={database['HOST'] or 'localhost'}&port={database['PORT'] or 5432}"
+
+    result = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "DJANGO_SETTINGS_MODULE": "project.settings",
+            "DATABASE_URL": url,
+            "CELERY_BROKER_URL": "memory://",
+            "DJANGO_SUPERUSER_PASSWORD": "a-long-password-7",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert result.returncode == 1
+    assert result.stderr == "the database has no tables of this release yet: run manage.py migrate\n"
