@@ -26,6 +26,7 @@ demo: $(RUNTIME)
 
 up: $(RUNTIME)
 	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@echo "admin    http://127.0.0.1:8000/admin/   first user: $(BIN)/python manage.py createsuperuser"
 	@echo "Flower   http://127.0.0.1:5555/"
 	@echo "sandbox  http://127.0.0.1:8100/         to sync from it, in another terminal:"
