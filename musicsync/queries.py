@@ -1,24 +1,17 @@
 """The reads behind the admin, the command line and the feed."""
 
-from typing import Any
+from typing import Any, cast
 
-from django.db.models import Count, Model
+from django.db.models import Count
 from msgspec import Struct
 
 from musicsync.models import Artist, Change, Fetch, Recording, Release, Run, SourceTrack, Track
 from musicsync.sync import sql
+from musicsync.sync.merging import POLICY, Entity
 from musicsync.sync.runs import run_totals
+from musicsync.sync.sources import LIVE
 
 _RATE_WINDOW_SECONDS = 5
-_SAID_OF: dict[type[Model], tuple[str, ...]] = {
-    Artist: ("name", "sort_name", "disambiguation", "type", "country"),
-    Release: (
-        *("title", "version", "gtin", "type", "released", "label", "catalog_number"),
-        *("explicit", "track_count", "genres", "credits"),
-    ),
-    Recording: ("title", "version", "duration_ms", "isrcs", "credits", "explicit"),
-    Track: ("title", "version", "duration_ms", "isrcs", "credits", "explicit"),
-}
 
 
 class Progress(Struct, frozen=True):
@@ -89,26 +82,41 @@ def catalogue_totals() -> dict[str, int]:
 
 
 def who_said_what(entity: Artist | Release | Recording | Track) -> list[dict[str, Any]]:
-    """Return for each field of a catalogue row which provider's value is shown, and what the others say.
+    """Return for each field of a catalogue row what it shows, whose word that is, and what each provider says.
 
-    Each is ``{"field", "shown", "by", "said": {provider: value}}``; fields that nobody has are left out.
+    Each is ``{"field", "shown", "by", "said": {provider: value}}``, the most trusted provider first; fields that nobody
+    has are left out. A track has its recording's fields too. ``shown`` is ``None`` where no provider's value will do
+    (an invalid GTIN), and ``by`` where what is shown is not the word of one (ISRCs are those of all).
     """
     sources = list(
-        entity.sources.filter(state__in=("present", "missing"))
+        entity.sources.filter(state__in=LIVE)
         .select_related("provider")
         .order_by("provider__trust", "provider__slug", "external_id")
     )
-    provenance = entity.provenance
-    if isinstance(entity, Track):
-        provenance = entity.recording.provenance | provenance
     fields: list[dict[str, Any]] = []
-    for name in _SAID_OF[type(entity)]:
-        said = {source.provider.slug: _readable(name, source.fields.get(name)) for source in reversed(sources)}
-        said = {provider: value for provider, value in said.items() if value not in (None, "")}
-        if said:
-            by = provenance.get(name) or next(s.provider.slug for s in sources if s.provider.slug in said)
-            fields.append({"field": name, "shown": said.get(by), "by": by, "said": said})
+    for name, (shown, given_by) in _shown(entity).items():
+        said: dict[str, Any] = {}
+        for source in sources:
+            value = _readable(name, source.fields.get(name))
+            if value not in (None, ""):
+                said.setdefault(source.provider.slug, value)
+        if said or shown not in (None, ""):
+            by = given_by or next((provider for provider, value in said.items() if value == shown), None)
+            fields.append({"field": name, "shown": shown, "by": by, "said": said})
     return fields
+
+
+def _shown(row: Artist | Release | Recording | Track) -> dict[str, tuple[Any, str | None]]:
+    """Return each field's value in the catalogue, and the provider that it is noted to be of."""
+    policy = POLICY[cast("Entity", row._meta.model_name)]
+    # A link to another row is nothing that a provider says.
+    values = {name: getattr(row, name) for name in policy if not row._meta.get_field(name).is_relation}
+    if isinstance(row, (Release, Recording)):
+        values["credits"] = row.artist_credit or None
+    if isinstance(row, Recording):
+        values["isrcs"] = list(row.isrcs.values_list("code", flat=True)) or None
+    own = {name: (_readable(name, value), row.provenance.get(name)) for name, value in values.items()}
+    return _shown(row.recording) | own if isinstance(row, Track) else own
 
 
 def changes_after(transaction: int, change_id: int, limit: int) -> list[Change]:
@@ -143,8 +151,8 @@ def told_by_several(count: int) -> list[Track]:
 
 
 def _readable(name: str, value: Any) -> Any:
-    if name == "credits" and value:
+    if not isinstance(value, list):
+        return value
+    if name == "credits":
         return "".join(line["name"] + line["join_phrase"] for line in value)
-    if name in ("isrcs", "genres") and value is not None:
-        return ", ".join(value)
-    return value
+    return ", ".join(sorted(value) if name == "isrcs" else value)

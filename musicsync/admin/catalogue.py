@@ -363,12 +363,12 @@ class ChangeAdmin(ReadOnlyAdmin):
 
 
 def _who_said_what(row: Artist | Release | Recording | Track) -> Table:
-    """Show for each field what each provider says; the one whose value is shown stands first."""
+    """Show for each field what the catalogue shows, whose word that is, and what the other providers say."""
     rows = [
         (
             said["field"],
             short(said["shown"]),
-            badge(said["by"], "primary"),
+            badge(said["by"], "primary") if said["by"] else NOTHING,
             ", ".join(f"{by}: {short(value, 60)}" for by, value in said["said"].items() if by != said["by"]) or NOTHING,
         )
         for said in who_said_what(row)

@@ -31,6 +31,7 @@ from musicsync.models import (
 )
 from project.celery import app
 from tests.integration.admin_rows import HOSTILE, make_provider, make_run, make_world
+from tests.integration.paging import provider, release, say
 
 OURS = [model for model in admin.site._registry if model._meta.app_label == "musicsync"]
 EDITABLE = {"provider", "budget", "scope"}
@@ -241,6 +242,13 @@ def test_a_track_shows_who_said_what_and_what_changed(client: Client) -> None:
     page = client.get(link_address(world.track)).content.decode()
     for expected in ("Who said what", "duration_ms", "USRC17607839", "Old", link_address(world.run), "track-7"):
         assert expected in page
+
+
+def test_a_code_that_nobody_has_right_is_shown_as_the_word_of_its_provider_alone(client: Client) -> None:
+    say(provider("one"), release(gtin="123"))
+    page = client.get(link_address(Release.objects.get())).content.decode()
+    assert "one: 123" in page
+    assert ">None<" not in "".join(page.split())
 
 
 def test_catalogue_rows_cannot_be_edited(client: Client) -> None:

@@ -1,16 +1,31 @@
 """What is read: the feed of changes in commit order, the progress of a run, and who said what."""
 
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
 from musicsync import queries
-from musicsync.models import Change, Recording, Release, Track
+from musicsync.models import Artist, Change, Recording, Release, Track
 from musicsync.records import Page
 from musicsync.sync import apply, fetches
 from tests.helpers import wait_until
-from tests.integration.paging import GTIN, ISRC, artist, credit, lease, open_run, provider, release, say, track
+from tests.integration.paging import (
+    GTIN,
+    ISRC,
+    OTHER_ISRC,
+    THIRD_ISRC,
+    artist,
+    credit,
+    full_run,
+    lease,
+    open_run,
+    provider,
+    release,
+    say,
+    track,
+)
 
 
 def change(entity_id: int) -> Change:
@@ -123,6 +138,62 @@ def test_who_said_what_names_the_value_that_is_shown_and_the_others() -> None:
     of_track = {row["field"]: row["by"] for row in queries.who_said_what(Track.objects.get())}
     assert of_track == {"title": "one", "duration_ms": "two", "isrcs": "one"}
     assert {row["field"] for row in queries.who_said_what(Recording.objects.get())} == set(of_track)
+
+
+def said_of(entity: Artist | Release | Recording | Track) -> dict[str, tuple[Any, str | None, dict[str, Any]]]:
+    return {row["field"]: (row["shown"], row["by"], row["said"]) for row in queries.who_said_what(entity)}
+
+
+@pytest.mark.usefixtures("db")
+def test_a_code_that_no_provider_has_right_is_said_but_not_shown() -> None:
+    say(provider("one"), release(gtin="123"), track("t1", 1, "wrong"))
+    assert said_of(Release.objects.get())["gtin"] == (None, None, {"one": "123"})
+    assert said_of(Recording.objects.get())["isrcs"] == (None, None, {"one": "wrong"})
+
+
+@pytest.mark.usefixtures("db")
+def test_the_isrcs_shown_are_those_of_the_catalogue_whoever_said_them() -> None:
+    one, two = provider("one", trust=1), provider("two", trust=2)
+    say(one, release(gtin=GTIN), track("t1", 1, ISRC, "wrong"))
+    say(two, release("x", gtin=GTIN), track("y", 1, ISRC, OTHER_ISRC, on="x"))
+    both = f"{OTHER_ISRC}, {ISRC}"
+    expected = (both, "two", {"one": f"{ISRC}, wrong", "two": both})
+    assert said_of(Recording.objects.get())["isrcs"] == expected
+    assert said_of(Track.objects.get())["isrcs"] == expected
+    say(one, track("t1", 1, ISRC, THIRD_ISRC))
+    assert said_of(Track.objects.get())["isrcs"][:2] == (f"{THIRD_ISRC}, {both}", None)
+
+
+@pytest.mark.usefixtures("db")
+def test_every_field_of_a_track_is_told_and_what_it_has_of_its_recording() -> None:
+    one, two = provider("one", trust=1), provider("two", trust=2)
+    line = credit(("Nina", "a1", " & "), ("Ben", None, ""))
+    say(one, artist(), release(gtin=GTIN), track("t1", 1, ISRC, number="A1", credits=line, explicit=False))
+    say(two, release("x", gtin=GTIN), track("y", 1, ISRC, on="x", version="Live"))
+    found = {field: (shown, by) for field, (shown, by, _) in said_of(Track.objects.get()).items()}
+    assert found == {
+        "title": ("Song", "one"),
+        "version": ("Live", "two"),
+        "number": ("A1", "one"),
+        "explicit": (False, "one"),
+        "credits": ("Nina & Ben", "one"),
+        "isrcs": (ISRC, "one"),
+    }
+
+
+@pytest.mark.usefixtures("db")
+def test_of_two_records_of_one_provider_the_one_that_has_a_value_is_told() -> None:
+    say(provider("one"), release("r1", gtin=GTIN), release("r2", gtin=GTIN, label="Verve"))
+    assert said_of(Release.objects.get())["label"] == ("Verve", "one", {"one": "Verve"})
+
+
+@pytest.mark.usefixtures("db")
+def test_what_is_gone_is_told_as_it_was_shown_last() -> None:
+    one = provider("one", removal_limit=1.0)
+    full_run(one, {"a": [release(gtin=GTIN), track()]})
+    full_run(one, {"b": []})
+    gone = Release.objects.get()
+    assert (gone.state, said_of(gone)["title"]) == ("gone", ("Blue", "one", {}))
 
 
 @pytest.mark.usefixtures("db")
