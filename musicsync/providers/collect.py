@@ -1,8 +1,12 @@
 """The records of one page, each thing once."""
 
+from typing import TypeVar
+
 from msgspec import UNSET, structs
 
 from musicsync.records import Kind, MergedId, Page, Record, RejectedItem, Request
+
+R = TypeVar("R", bound=Record)
 
 
 class PageBuilder:
@@ -21,14 +25,8 @@ class PageBuilder:
     def add(self, record: Record) -> None:
         """Add a record, or fill in what an earlier record of the same thing left unset."""
         key = (record.kind, record.external_id)
-        known = self._records.setdefault(key, record)
-        if known is not record and known != record:
-            missing = {
-                name: value
-                for name, value in structs.asdict(record).items()
-                if value is not UNSET and getattr(known, name) is UNSET
-            }
-            self._records[key] = structs.replace(known, **missing)
+        known = self._records.get(key)
+        self._records[key] = record if known is None else complete(known, record)
 
     def merge(self, kind: Kind, asked: str, answered: str) -> None:
         """Note that the provider answered for another id than the one asked for, if it did."""
@@ -44,3 +42,15 @@ class PageBuilder:
             merged=tuple(self.merged),
             watermark=self.watermark,
         )
+
+
+def complete(first: R, later: R) -> R:
+    """Return the first of two records of one thing, with what it leaves unset as the later one states it."""
+    if first == later:
+        return first
+    missing = {
+        name: value
+        for name, value in structs.asdict(later).items()
+        if value is not UNSET and getattr(first, name) is UNSET
+    }
+    return structs.replace(first, **missing)

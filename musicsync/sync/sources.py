@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from musicsync.identifiers import is_gtin, is_isrc
 from musicsync.models import SourceArtist, SourceRelease, SourceTrack
+from musicsync.providers.collect import complete
 from musicsync.records import Kind, Record, TrackRecord
 from musicsync.sync import sql
 
@@ -170,18 +171,14 @@ def stored_tracks_of(provider_id: int, release_keys: Sequence[str]) -> list[Sour
 def _one_each(records: list[Record]) -> dict[str, Record]:
     """Return one record an id, sorted by id so that transactions that share rows take them in the same order.
 
-    Where a page says more than one thing of an id (an artist in full and in a credit), later fields complete earlier.
+    Where a page says more than one thing of an id (an artist in full and in a credit), the first to state a field has
+    the word.
     """
     found: dict[str, Record] = {}
     for record in records:
-        earlier = found.get(record.external_id, record)
-        found[record.external_id] = msgspec.structs.replace(earlier, **_set_fields(record))
+        earlier = found.get(record.external_id)
+        found[record.external_id] = record if earlier is None else complete(earlier, record)
     return dict(sorted(found.items()))
-
-
-def _set_fields(record: Record) -> dict[str, Any]:
-    values = {name: getattr(record, name) for name in record.__struct_fields__}
-    return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 
 def _stored(kind: Kind, ids: list[int], lock: str = "") -> dict[int, sql.Row]:

@@ -41,8 +41,13 @@ def test_fingerprints_are_equal_when_records_are(one: tuple[str, str | None], ot
 def test_a_page_s_records_of_one_thing_complete_each_other() -> None:
     whole = ArtistRecord(external_id="1", name="Nina", country="US")
     stub = ArtistRecord(external_id="1", name="Nina S.")
-    assert _one_each([whole, stub]) == {"1": ArtistRecord(external_id="1", name="Nina S.", country="US")}
-    assert _one_each([stub, whole]) == {"1": whole}
+    assert _one_each([whole, stub]) == {"1": whole}
+    assert _one_each([stub, whole]) == {"1": ArtistRecord(external_id="1", name="Nina S.", country="US")}
+
+
+def test_that_a_field_has_no_value_is_stated_too() -> None:
+    first, later = (ArtistRecord(external_id="1", name="Nina", country=country) for country in (None, "US"))
+    assert _one_each([first, later]) == {"1": first}
 
 
 def test_records_come_in_the_order_of_their_ids() -> None:
