@@ -85,6 +85,6 @@ def client_for(provider: Provider, adapter: Adapter) -> Client:
     if adapter.credential == "required" and not credential:
         raise MusicsyncError(
             f"{provider.credential_setting} is not set: {adapter.label} needs a credential; "
-            "set it in the environment of web, worker and beat"
+            "set it in the environment of web and worker"
         )
     return client_of(adapter, provider.base_url, contact=settings.MUSICSYNC_CONTACT, credential=credential)

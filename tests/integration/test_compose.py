@@ -249,3 +249,11 @@ def test_images_are_pinned_and_not_root() -> None:
 def test_everything_waits_for_the_migration() -> None:
     for name in ("web", "worker", "beat", "flower"):
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_credentials_reach_what_asks_providers_and_nothing_else() -> None:
+    given = {name: service["env_file"] for name, service in SERVICES.items() if "env_file" in service}
+
+    assert given == dict.fromkeys(["web", "worker"], [{"path": "credentials.env", "required": False}])
+    assert "/credentials.env" in (ROOT / ".gitignore").read_text().splitlines()
+    assert not re.search(r"^!.*credentials", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
