@@ -2,9 +2,6 @@
 
 import re
 from datetime import date
-from typing import Literal
-
-Precision = Literal["year", "month", "day"]
 
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s\-.]+")
@@ -82,14 +79,3 @@ def normalise_date(text: str) -> str | None:
         return date(year, month, day).isoformat()
     except ValueError:
         return f"{year:04}-{month:02}"
-
-
-def split_date(text: str) -> tuple[date, Precision]:
-    """Return the first day that a normalised date can mean, and its precision.
-
-    >>> split_date("1987-07")
-    (datetime.date(1987, 7, 1), 'month')
-    """
-    year, month, day = (int(part) for part in f"{text}-01-01".split("-")[:3])
-    precisions: dict[int, Precision] = {4: "year", 7: "month", 10: "day"}
-    return date(year, month, day), precisions[len(text)]

@@ -1,7 +1,6 @@
 """What is followed at which provider, and what each provider last said."""
 
 import math
-from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
@@ -10,7 +9,6 @@ from django.db.models.functions import Now
 
 from musicsync.models.catalogue import Artist, Recording, Release, Track
 from musicsync.providers import registry
-from musicsync.records import Kind
 
 ASSUMED_LATENCY_SECONDS = 2.0
 MOST_IN_FLIGHT = 64
@@ -145,8 +143,6 @@ class Source(models.Model):
         GONE = "gone", "gone"
         MERGED = "merged", "merged into another id"
 
-    kind: ClassVar[Kind]
-
     # The unique constraint begins with the provider, and nobody asks for the rows of a run: no index of their own.
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="%(class)ss", db_index=False)
     external_id = models.TextField()
@@ -171,8 +167,6 @@ class Source(models.Model):
 class SourceArtist(Source):
     """An artist as one provider describes it."""
 
-    kind = "artist"
-
     artist = models.ForeignKey(Artist, on_delete=models.CASCADE, related_name="sources")
 
     class Meta:
@@ -182,8 +176,6 @@ class SourceArtist(Source):
 class SourceRelease(Source):
     """A release as one provider describes it."""
 
-    kind = "release"
-
     release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="sources")
 
     class Meta:
@@ -192,8 +184,6 @@ class SourceRelease(Source):
 
 class SourceTrack(Source):
     """A track, or a recording by itself, as one provider describes it."""
-
-    kind = "track"
 
     release_key = models.TextField(null=True, help_text="The provider's id of the release it stands on.")
     recording_key = models.TextField(null=True, help_text="The provider's id of the recording, where it has one.")
@@ -214,6 +204,3 @@ class SourceTrack(Source):
                 condition=models.Q(recording_key__isnull=False),
             ),
         ]
-
-
-SOURCE_OF_KIND: dict[Kind, type[Source]] = {"artist": SourceArtist, "release": SourceRelease, "track": SourceTrack}

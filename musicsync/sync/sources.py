@@ -40,17 +40,15 @@ _NEW_COLUMNS = {"provider_id": "bigint", "external_id": "text"}
 
 
 class SourceRow(Struct):
-    """One source row to be written: what the provider says now, and what it said before.
+    """One source row to be written: what the provider says now, and the catalogue rows that it speaks of, by column.
 
-    ``before`` is ``None`` for a row that is new. ``links`` are the catalogue rows that it speaks of, by column;
-    ``linking`` fills them in.
+    ``linking`` fills the links in.
     """
 
     id: int
     external_id: str
     fields: dict[str, Any]
     fingerprint: bytes
-    before: dict[str, Any] | None
     links: dict[str, int | None]
 
 
@@ -109,14 +107,14 @@ def compare(provider_id: int, kind: Kind, records: list[Record]) -> Delta:
         row, fields = known.get(external_id), fields_of(record)
         if row is None:
             links: dict[str, int | None] = dict.fromkeys(LINKS[kind])
-            delta.new.append(SourceRow(next(new_ids), external_id, fields, fingerprints[external_id], None, links))
+            delta.new.append(SourceRow(next(new_ids), external_id, fields, fingerprints[external_id], links))
             continue
         stored = before[row["id"]]
         if not _differs(stored, record):
             delta.unchanged.append(row["id"])
             continue
-        was, links = stored["fields"], {column: stored[column] for column in LINKS[kind]}
-        delta.changed.append(SourceRow(row["id"], external_id, was | fields, fingerprints[external_id], was, links))
+        fields, links = stored["fields"] | fields, {column: stored[column] for column in LINKS[kind]}
+        delta.changed.append(SourceRow(row["id"], external_id, fields, fingerprints[external_id], links))
     return delta
 
 
@@ -161,7 +159,6 @@ def stored_tracks_of(provider_id: int, release_keys: Sequence[str]) -> list[Sour
             external_id=row["external_id"],
             fields=row["fields"],
             fingerprint=bytes(row["fingerprint"]),
-            before=row["fields"],
             links={"recording_id": row["recording_id"], "track_id": row["track_id"]},
         )
         for row in found

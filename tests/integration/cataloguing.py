@@ -34,7 +34,7 @@ def catalogue() -> dict[str, Any]:
     artists, releases = _names(SourceArtist, "artist_id"), _names(SourceRelease, "release_id")
     recordings, tracks = _names(SourceTrack, "recording_id"), _names(SourceTrack, "track_id")
     said = {
-        model.kind: {
+        model._meta.db_table: {
             (row.provider.slug, row.external_id): (row.fields, row.flags, row.state, row.merged_into)
             for row in model.objects.select_related("provider")
         }
