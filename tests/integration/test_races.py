@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from musicsync.models import (
+    Artist,
     Fetch,
     Provider,
     Run,
@@ -130,6 +131,23 @@ def _somebody_waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
         return cursor.fetchone() is not None
+
+
+def test_a_page_that_the_database_stops_for_a_deadlock_is_applied_again(one: Provider) -> None:
+    say(one, artist("a1"), artist("a2"))
+    first, second = Artist.objects.order_by("pk")
+    held = lease(open_run(one, ["page"]), "page")
+    news = Page(records=(artist("a1", "New"), artist("a2", "New")))
+    with transaction.atomic():
+        Artist.objects.select_for_update().get(pk=second.pk)
+        other = threading.Thread(target=_closing(lambda: apply.page(held, news, None, 1)))
+        other.start()
+        wait_until(_somebody_waits_for_a_lock)
+        # The page waits for the second and has the first; who waits longest is stopped.
+        Artist.objects.select_for_update().get(pk=first.pk)
+    other.join(20)
+    assert set(Artist.objects.values_list("name", flat=True)) == {"New"}
+    assert Fetch.objects.get(pk=held.id).status == "applied"
 
 
 def test_a_cancelled_run_owes_nothing_even_if_a_page_was_just_being_applied(one: Provider) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from celery import current_app
 from celery.exceptions import Retry
 from django.apps import apps
 from django.db import connection
@@ -141,8 +142,17 @@ def test_an_incremental_run_is_left_to_the_next_slot_when_another_is_under_way(o
     assert start(one, "incremental") is None
 
 
-def test_a_full_run_waits_for_the_one_that_is_under_way(one: Provider) -> None:
+def test_a_full_run_waits_for_the_one_that_is_under_way_and_keeps_its_schedule(one: Provider) -> None:
     open_run(one)
-    with pytest.raises(Retry) as waiting:
-        start(one, "full", periodic_task_name="one: full", id="1", delivery_info={})
+    app = current_app._get_current_object()
+    with app.connection_for_read() as broker:
+        queue = broker.SimpleQueue(app.amqp.queues["maintenance"])
+        queue.clear()
+        with pytest.raises(Retry) as waiting:
+            start(one, "full", periodic_task_name="one: full", id="1", delivery_info={})
+        message = queue.get(timeout=5)
+        message.ack()
+        queue.close()
     assert waiting.value.when == 60
+    assert message.headers["periodic_task_name"] == "one: full"
+    assert message.headers["retries"] == 1
