@@ -253,7 +253,8 @@ def test_everything_waits_for_the_migration() -> None:
 
 def test_credentials_reach_what_asks_providers_and_nothing_else() -> None:
     given = {name: service["env_file"] for name, service in SERVICES.items() if "env_file" in service}
+    credentials = [{"path": "credentials.env", "required": False}]
 
-    assert given == dict.fromkeys(["web", "worker"], [{"path": "credentials.env", "required": False}])
+    assert given == {"web": credentials, "worker": credentials}
     assert "/credentials.env" in (ROOT / ".gitignore").read_text().splitlines()
     assert not re.search(r"^!.*credentials", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
