@@ -1,4 +1,4 @@
-"""The application for a ASGI server: `uvicorn project.asgi:application`."""
+"""The application for an ASGI server of one's own, as `project.asgi:application`; none comes with the project."""
 
 import os
 
