@@ -3,17 +3,19 @@
 import re
 from datetime import date
 
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What PostgreSQL refuses in a text: NUL and lone surrogates."""
+
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s\-.]+")
 _GTIN_LENGTH = 14
 _GTIN_DIGITS = re.compile(r"[0-9]{8}|[0-9]{10,14}", re.ASCII)
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(?![0-9])", re.ASCII)
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def clean_text(text: str) -> str:
-    """Return the text without what PostgreSQL refuses (NUL and lone surrogates), stripped of outer white space."""
-    return _UNSTORABLE.sub("", text).strip()
+    """Return the text without what PostgreSQL refuses, stripped of outer white space."""
+    return UNSTORABLE.sub("", text).strip()
 
 
 def normalise_isrc(text: str) -> str:

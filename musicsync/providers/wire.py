@@ -5,20 +5,18 @@ items that have not the form of one are taken out with their path and reason.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from musicsync.identifiers import clean_text, normalise_date, normalise_gtin, normalise_isrc
+from musicsync.identifiers import UNSTORABLE, clean_text, normalise_date, normalise_gtin, normalise_isrc
 from musicsync.records import Permanent, RejectedItem, Transient
 
 T = TypeVar("T")
 
 _EXCERPT = 300
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _VISIBLE = r"[^\s\x00\ud800-\udfff]"
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _ASCII = r"^[!-~]+$"
@@ -136,7 +134,7 @@ def excerpt(item: object) -> str:
 
 def storable(text: str) -> str:
     """Return a text without what the database refuses, its outer white space kept: a join phrase lives by it."""
-    return _UNSTORABLE.sub("", text)
+    return UNSTORABLE.sub("", text)
 
 
 def optional_text(text: str | UnsetType | None) -> str | UnsetType | None:
