@@ -12,6 +12,7 @@ from musicsync.sync.runs import run_totals
 from musicsync.sync.sources import LIVE
 
 _RATE_WINDOW_SECONDS = 5
+_APPLIED, _DEAD = Fetch.Status.APPLIED.value, Fetch.Status.DEAD.value
 
 
 class Progress(Struct, frozen=True):
@@ -44,13 +45,13 @@ def progress(run_id: int) -> Progress:
     run = Run.objects.select_related("provider__budget").get(pk=run_id)
     counts = sql.query(
         f"""
-        SELECT count(*) FILTER (WHERE status IN ('applied', 'dead')) AS done,
-               count(*) FILTER (WHERE status IN ('pending', 'queued', 'leased', 'waiting')) AS owed,
-               count(*) FILTER (WHERE status = 'dead') AS dead,
+        SELECT count(*) FILTER (WHERE status = ANY(%s)) AS done,
+               count(*) FILTER (WHERE status = ANY(%s)) AS owed,
+               count(*) FILTER (WHERE status = %s) AS dead,
                count(*) FILTER (WHERE started_at > clock_timestamp() - make_interval(secs => %s)) AS recent
         FROM {Fetch._meta.db_table} WHERE run_id = %s
         """,  # noqa: S608
-        [_RATE_WINDOW_SECONDS, run_id],
+        [[_APPLIED, _DEAD], [status.value for status in Fetch.OPEN], _DEAD, _RATE_WINDOW_SECONDS, run_id],
     )[0]
     totals = run_totals(run_id) | run.summary
     now = sql.query("SELECT clock_timestamp() AS now")[0]["now"]
@@ -140,7 +141,7 @@ def changes_after(transaction: int, change_id: int, limit: int) -> list[Change]:
 def told_by_several(count: int) -> list[Track]:
     """Return the first tracks that more than one provider describes."""
     shared = (
-        SourceTrack.objects.filter(track__isnull=False, state="present")
+        SourceTrack.objects.filter(track__isnull=False, state=SourceTrack.State.PRESENT)
         .values("track_id")
         .annotate(providers=Count("provider_id", distinct=True))
         .filter(providers__gt=1)

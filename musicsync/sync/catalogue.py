@@ -31,6 +31,7 @@ Place = tuple[int, int, int]
 
 _LOCK_ORDER: tuple[Entity, ...] = ("recording", "artist", "release", "track")
 """Recordings first: ``linking`` has locked some of them by then."""
+_PRESENT, _GONE = Artist.State.PRESENT.value, Artist.State.GONE.value
 _PLACE_COLUMNS = {"release_id": "bigint", "disc": "int", "position": "int"}
 
 
@@ -145,7 +146,7 @@ def _refresh(entity: Entity, ids: list[int], touched: Touched) -> list[sql.Row]:
         if new is not None and entity == "track":
             new.values |= _place(touched.places.get(id_), old)
         if new is None and old is not None:
-            new = _Version(old.values | {"state": "gone"}, old.provenance)
+            new = _Version(old.values | {"state": _GONE}, old.provenance)
         if new is None or new == old:
             continue
         versions[id_] = new
@@ -166,7 +167,7 @@ def _difference(old: _Version | None, new: _Version, merged_into: int | None) ->
     after = {name: new.values[name] for name in before}
     action = "updated"
     if "state" in after:
-        action = "restored" if after["state"] == "present" else "removed"
+        action = "restored" if after["state"] == _PRESENT else "removed"
     if merged_into is not None and action == "removed":
         action, after["merged_into"] = "merged", merged_into
     return {"action": action, "before": before, "after": after}
@@ -209,7 +210,7 @@ def _wanted(entity: Entity, ids: list[int]) -> dict[int, _Version]:
     for id_, best in found.items():
         isrcs = {code for source in said[id_] for code in source.fields.get("isrcs") or () if is_isrc(code)}
         parts = _parts(entity, _credit_lines(best, artists), sorted(isrcs))
-        versions[id_] = _Version(best.values | {"state": "present"} | parts, best.provenance)
+        versions[id_] = _Version(best.values | {"state": _PRESENT} | parts, best.provenance)
     return versions
 
 

@@ -25,7 +25,8 @@ LINKS: dict[Kind, tuple[str, ...]] = {
 }
 SEEN: dict[Kind, str] = {"artist": "artists", "release": "releases", "track": "tracks"}
 """The column of ``KnownPage`` that has the ids of the source rows of each kind."""
-LIVE = ("present", "missing")
+PRESENT = SourceTrack.State.PRESENT.value
+LIVE = (PRESENT, SourceTrack.State.MISSING.value)
 """The states of a source row whose word counts."""
 
 _COLUMNS = {
@@ -91,7 +92,7 @@ def compare(provider_id: int, kind: Kind, records: list[Record]) -> Delta:
     same = {
         external_id
         for external_id, row in known.items()
-        if bytes(row["fingerprint"]) == fingerprints[external_id] and row["state"] == "present"
+        if bytes(row["fingerprint"]) == fingerprints[external_id] and row["state"] == PRESENT
     }
     before = _stored(kind, [row["id"] for external_id, row in known.items() if external_id not in same])
     differing = (
@@ -192,7 +193,7 @@ def _stored(kind: Kind, ids: list[int], lock: str = "") -> dict[int, sql.Row]:
 def _differs(stored: sql.Row, record: Record) -> bool:
     """Tell whether the record says something that is not stored yet."""
     was: dict[str, Any] = stored["fields"]
-    return was | fields_of(record) != was or stored["state"] != "present"
+    return was | fields_of(record) != was or stored["state"] != PRESENT
 
 
 def _as_columns(row: SourceRow, kind: Kind, run_id: int) -> sql.Row:

@@ -15,6 +15,7 @@ from musicsync import queries
 from musicsync.management.progress import clock
 from musicsync.models import Run, SourceTrack, Track
 from musicsync.queries import Progress
+from musicsync.sync.sources import LIVE
 from sandbox.demo.simulator import Asked, Expected, Simulator
 
 _EXAMPLES = 3
@@ -53,7 +54,7 @@ class Outcome(Struct, frozen=True):
 
 def live_tracks(slug: str) -> int:
     """Return how many tracks the provider has by what it last said."""
-    return SourceTrack.objects.filter(provider__slug=slug, state__in=("present", "missing")).count()
+    return SourceTrack.objects.filter(provider__slug=slug, state__in=LIVE).count()
 
 
 def outcome(
