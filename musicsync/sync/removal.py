@@ -9,13 +9,18 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from musicsync.models import Fetch, KnownPage, Run
+from musicsync.models import Fetch, KnownPage, Rejection, Run
 from musicsync.records import KINDS, Kind
 from musicsync.sync import catalogue, sql
 from musicsync.sync.catalogue import Cause, Touched
 from musicsync.sync.sources import LINKS, LIVE, SEEN, TABLES
 
-_PAGE, _FETCH = KnownPage._meta.db_table, Fetch._meta.db_table
+_PAGE, _FETCH, _REJECTION = (model._meta.db_table for model in (KnownPage, Fetch, Rejection))
+_STALE = f"""
+    k.provider_id = %s
+    AND k.scope_id IN (SELECT f.scope_id FROM {_FETCH} f WHERE f.run_id = %s)
+    AND NOT EXISTS (SELECT 1 FROM {_FETCH} f WHERE f.run_id = %s AND f.key = k.key)
+"""  # noqa: S608
 
 
 class Unmentioned(Struct, frozen=True):
@@ -50,7 +55,7 @@ def remove(run: Run, unmentioned: Unmentioned) -> dict[str, int]:
     Runs in the caller's transaction.
     """
     sql.execute(
-        f"DELETE FROM musicsync_rejection WHERE page_id IN (SELECT k.id FROM {_PAGE} k WHERE {_STALE})",  # noqa: S608
+        f"DELETE FROM {_REJECTION} WHERE page_id IN (SELECT k.id FROM {_PAGE} k WHERE {_STALE})",  # noqa: S608
         _stale_parameters(run),
     )
     sql.execute(f"DELETE FROM {_PAGE} k WHERE {_STALE}", _stale_parameters(run))  # noqa: S608
@@ -65,13 +70,6 @@ def remove(run: Run, unmentioned: Unmentioned) -> dict[str, int]:
             touched.add(row)
     catalogue.refresh(touched, Cause(run.provider_id, run.pk))
     return {f"{kind}.removed": len(ids) for kind, ids in unmentioned.ids.items() if ids}
-
-
-_STALE = f"""
-    k.provider_id = %s
-    AND k.scope_id IN (SELECT f.scope_id FROM {_FETCH} f WHERE f.run_id = %s)
-    AND NOT EXISTS (SELECT 1 FROM {_FETCH} f WHERE f.run_id = %s AND f.key = k.key)
-"""  # noqa: S608
 
 
 def _stale_parameters(run: Run) -> list[int]:
