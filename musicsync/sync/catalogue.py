@@ -24,7 +24,7 @@ from musicsync.models import (
 )
 from musicsync.sync import sql
 from musicsync.sync.merging import POLICY, Canonical, Entity, Said, canonical
-from musicsync.sync.sources import LIVE, TABLES
+from musicsync.sync.sources import LIVE, TABLES, entities_of
 
 Place = tuple[int, int, int]
 """Release, disc and position: where a track stands."""
@@ -262,23 +262,16 @@ def _credit_lines(best: Canonical, artists: Mapping[tuple[int | None, str], int]
 
 def _artists_of(found: Iterable[Canonical]) -> dict[tuple[int | None, str], int]:
     """Return the catalogue's artist of each (provider, provider's id) that the credits name."""
-    named: dict[int | None, set[str]] = {}
+    named: dict[int, set[str]] = {}
     for best in found:
-        ids = {line["artist_id"] for line in best.credits if line["artist_id"] is not None}
-        named.setdefault(best.credits_provider_id, set()).update(ids)
-    artists: dict[tuple[int | None, str], int] = {}
-    for provider_id, external_ids in named.items():
-        rows = (
-            sql.query(
-                f"SELECT external_id, artist_id FROM {TABLES['artist']} "  # noqa: S608
-                "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
-                [provider_id, sorted(external_ids)],
-            )
-            if external_ids
-            else []
-        )
-        artists |= {(provider_id, row["external_id"]): row["artist_id"] for row in rows}
-    return artists
+        if best.credits_provider_id is not None:
+            ids = {line["artist_id"] for line in best.credits if line["artist_id"] is not None}
+            named.setdefault(best.credits_provider_id, set()).update(ids)
+    return {
+        (provider_id, external_id): artist
+        for provider_id, external_ids in named.items()
+        for external_id, artist in entities_of(provider_id, "artist", external_ids).items()
+    }
 
 
 def _stored_credits(entity: Entity, ids: list[int]) -> dict[int, list[sql.Row]]:

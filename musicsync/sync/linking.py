@@ -7,15 +7,14 @@ until the transaction ends.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, Literal
 
 from musicsync.identifiers import is_gtin, is_isrc
 from musicsync.models import Artist, Isrc, Recording, Release, Track
-from musicsync.records import Kind
 from musicsync.sync import sql
 from musicsync.sync.catalogue import Place
 from musicsync.sync.matching import Claim, match
-from musicsync.sync.sources import LIVE, TABLES, SourceRow
+from musicsync.sync.sources import LINKS, LIVE, TABLES, SourceRow, entities_of
 
 _ARTIST, _RELEASE, _RECORDING, _TRACK = (model._meta.db_table for model in (Artist, Release, Recording, Track))
 _ISRC = Isrc._meta.db_table
@@ -26,7 +25,7 @@ Evidence = tuple[dict[str, int], dict[str, int], dict[int, int]]
 
 def link_artists(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[str, str]) -> None:
     """Link each row to the artist it was linked to, or that its id was merged from, or to a new one."""
-    linked = _linked(provider_id, "artist", "artist_id", rows, merged)
+    linked = _linked(provider_id, "artist", rows, merged)
     claims = [Claim(linked=linked.get(row.external_id)) for row in rows]
     _settle(_ARTIST, "artist_id", rows, claims)
 
@@ -39,7 +38,7 @@ def link_releases(
     Returns the ids of the releases that moved to another row, whose tracks have to be linked again, and the rows that
     turned out to be another, as {absorbed: kept}.
     """
-    linked = _linked(provider_id, "release", "release_id", rows, merged)
+    linked = _linked(provider_id, "release", rows, merged)
     claims = [Claim(keys=_gtins(row.fields), linked=linked.get(row.external_id)) for row in rows]
     by_gtin = {
         row["gtin"]: row["id"]
@@ -98,12 +97,7 @@ def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, in
 
 def releases_of(provider_id: int, external_ids: Sequence[str]) -> dict[str, int]:
     """Return the catalogue's release of each of the provider's release ids that is known."""
-    found = sql.query(
-        f"SELECT external_id, release_id FROM {TABLES['release']} "  # noqa: S608
-        "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
-        [provider_id, list(external_ids)],
-    )
-    return {row["external_id"]: row["release_id"] for row in found}
+    return entities_of(provider_id, "release", external_ids)
 
 
 def absorb(absorbed: Mapping[int, int]) -> list[int]:
@@ -160,22 +154,14 @@ def _locked(read: Callable[[], Evidence], linked: Sequence[int]) -> Evidence:
 
 
 def _linked(
-    provider_id: int, kind: Kind, column: str, rows: Sequence[SourceRow], merged: Mapping[str, str]
+    provider_id: int, kind: Literal["artist", "release"], rows: Sequence[SourceRow], merged: Mapping[str, str]
 ) -> dict[str, int]:
     """Return what the rows are linked to, by id. A new id that another was merged into inherits the other's link."""
+    (column,) = LINKS[kind]
     linked = {row.external_id: entity for row in rows if (entity := row.links[column])}
-    found = (
-        sql.query(
-            f"SELECT external_id, {column} AS entity_id FROM {TABLES[kind]} "  # noqa: S608
-            "WHERE provider_id = %s AND external_id = ANY(%s::text[]) ORDER BY external_id",
-            [provider_id, list(merged)],
-        )
-        if merged
-        else []
-    )
     wanted = {row.external_id for row in rows}
-    inherited = {merged[row["external_id"]]: row["entity_id"] for row in found if merged[row["external_id"]] in wanted}
-    return inherited | linked
+    found = entities_of(provider_id, kind, (old for old, new in merged.items() if new in wanted))
+    return {merged[old]: found[old] for old in sorted(found)} | linked
 
 
 def _all_keys(claims: Sequence[Claim]) -> list[str]:

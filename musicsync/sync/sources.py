@@ -1,8 +1,8 @@
 """What a provider said before and what it says now: which records are new, changed, or as they were."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -144,6 +144,20 @@ def fields_of(record: Record) -> dict[str, Any]:
 def fingerprint(record: Record) -> bytes:
     """Return 16 bytes that differ whenever two records do."""
     return blake2b(msgspec.json.encode(record), digest_size=16).digest()
+
+
+def entities_of(provider_id: int, kind: Literal["artist", "release"], external_ids: Iterable[str]) -> dict[str, int]:
+    """Return the catalogue row of each of the provider's ids that is known."""
+    named = sorted(external_ids)
+    if not named:
+        return {}
+    (link,) = LINKS[kind]
+    found = sql.query(
+        f"SELECT external_id, {link} AS entity_id FROM {TABLES[kind]} "  # noqa: S608
+        "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
+        [provider_id, named],
+    )
+    return {row["external_id"]: row["entity_id"] for row in found}
 
 
 def stored_tracks_of(provider_id: int, release_keys: Sequence[str]) -> list[SourceRow]:
