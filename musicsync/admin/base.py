@@ -20,7 +20,34 @@ _RECENT_RUNS = 20
 _MOST_MATCHES = 500
 
 
-class BrowseAdmin(PlainAdmin):
+class PanelAdmin(PlainAdmin):
+    """Pages of rows with tables below the fields."""
+
+    change_form_outer_after_template = "musicsync/panels.html"
+    has_history = True
+
+    def panels(self, _row: Any) -> list[Table]:
+        """Return the tables to show below the fields of a row."""
+        return []
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        """Show the row's page, its tables included, and the history of edits where there are any."""
+        if not self.has_history:
+            context["show_history"] = False
+        if obj is not None:
+            context["panels"] = self.panels(obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+class BrowseAdmin(PanelAdmin):
     """Pages of a table that may have millions of rows.
 
     Lists never count, sort or scan the table: they go by primary key, newest first, and searches by an index.
@@ -35,7 +62,6 @@ class BrowseAdmin(PlainAdmin):
     # For what looks rows up as one types: no count there either.
     paginator = InfinitePaginator
     list_fullwidth = True
-    change_form_outer_after_template = "musicsync/panels.html"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:  # noqa: ARG002
         """Return the list that pages by key."""
@@ -43,10 +69,6 @@ class BrowseAdmin(PlainAdmin):
 
     def prepare_rows(self, rows: Sequence[Any]) -> None:
         """Read what the rows of one page of the list need besides, all at once."""
-
-    def panels(self, _row: Any) -> list[Table]:
-        """Return the tables to show below the fields of a row."""
-        return []
 
     def find(self, rows: QuerySet[Any], _term: str) -> QuerySet[Any]:
         """Return the rows that match a search term, found by an index."""
@@ -59,35 +81,11 @@ class BrowseAdmin(PlainAdmin):
         term = clean_text(search_term)
         return (self.find(queryset, term) if term else queryset), False
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        """Show the row's page, its tables included."""
-        if obj is not None:
-            context["panels"] = self.panels(obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
-
 
 class ReadOnlyAdmin(BrowseAdmin):
     """Pages of rows that the engine writes: people look, and act through actions alone."""
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        """Show the row's page without the history of edits, of which there are none."""
-        return super().render_change_form(request, context | {"show_history": False}, add, change, form_url, obj)
+    has_history = False
 
     def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         """Refuse: these rows come from runs."""

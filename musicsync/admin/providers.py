@@ -6,14 +6,14 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_celery_beat.models import PeriodicTask
 
 from musicsync import schedule
 from musicsync.admin import operations
-from musicsync.admin.base import BrowseAdmin
+from musicsync.admin.base import BrowseAdmin, PanelAdmin
 from musicsync.admin.dialogs import button
 from musicsync.admin.plain import PlainAdmin, PlainForm
 from musicsync.admin.show import NOTHING, RUN_COLOURS, Table, external, link, list_link, moment, short, status_badge
@@ -51,7 +51,7 @@ class ProviderForm(PlainForm):
 
 
 @admin.register(Provider)
-class ProviderAdmin(PlainAdmin):
+class ProviderAdmin(PanelAdmin):
     """Providers: set up, looked at and synced here."""
 
     form = ProviderForm
@@ -65,7 +65,6 @@ class ProviderAdmin(PlainAdmin):
     actions = ("sync_incremental", "sync_full")
     actions_detail = ("sync_incremental_now", "sync_full_now")
     list_fullwidth = True
-    change_form_outer_after_template = "musicsync/panels.html"
     fieldsets = (
         (None, {"fields": (("slug", "adapter"), "base_url", "budget", "enabled")}),
         ("Trust", {"fields": (("trust", "removal_limit"),)}),
@@ -172,19 +171,9 @@ class ProviderAdmin(PlainAdmin):
             list_link(Run, "runs", provider__id__exact=provider.pk),
         )
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Provider | None = None,
-    ) -> HttpResponse:
-        """Show a provider's schedules and latest runs below its fields."""
-        if obj is not None:
-            context["panels"] = [_schedule_table(obj), _run_table(obj)]
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def panels(self, provider: Provider) -> list[Table]:
+        """Show its schedules and latest runs."""
+        return [_schedule_table(provider), _run_table(provider)]
 
 
 @admin.register(Budget)
