@@ -50,7 +50,7 @@ def work_fetch(self: Task[Any, Any], fetch_id: int) -> None:
             )
 
 
-@shared_task(bind=True, max_retries=_MOST_BUSY_RETRIES)
+@shared_task(bind=True, max_retries=_MOST_BUSY_RETRIES, ignore_result=False)
 def start_run(self: Task[Any, Any], provider: str, mode: Mode) -> int | None:
     """Start a run because a schedule says so; return its number, or ``None`` where there is none to start.
 
@@ -75,7 +75,7 @@ def start_run(self: Task[Any, Any], provider: str, mode: Mode) -> int | None:
     return run.pk
 
 
-@shared_task(soft_time_limit=1800, time_limit=1860)
+@shared_task(soft_time_limit=1800, time_limit=1860, ignore_result=False)
 def finish_run(run_id: int) -> None:
     """End a run that owes nothing any more. Removals at a million tracks take longer than a page."""
     run = runs.finish(run_id)

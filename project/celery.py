@@ -4,6 +4,7 @@ import importlib
 import os
 
 from celery import Celery
+from celery.app.backends import BACKEND_ALIASES
 from celery.signals import import_modules, worker_init
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
@@ -18,6 +19,8 @@ with clear_errors():
 
 # Before any connection is made: kombu's own loses messages that are read while they are written.
 TRANSPORT_ALIASES["filesystem"] = "project.folder_broker:Transport"
+# Celery's own makes a sender wait where Redis is away.
+BACKEND_ALIASES.update(dict.fromkeys(("redis", "rediss"), "project.results:Backend"))
 
 app = Celery("musicsync")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -194,7 +194,8 @@ elif EMBEDDED_BROKER:
     # A folder has no host name, and kombu warns of that wherever a process connects.
     LOGGING["loggers"]["kombu.connection"] = {"level": "ERROR"}
 
-# Results are only for people who look (Flower, inspect); what musicsync needs is in its own tables.
+# Only what started and what finished a run keep their results (`ignore_result` in tasks.py), a day, for people who look
+# them up; what musicsync needs is in its own tables.
 CELERY_RESULT_BACKEND = env.str("CELERY_RESULT_BACKEND", default=CELERY_BROKER_URL if _redis else "") or None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = timedelta(hours=24)

@@ -109,6 +109,29 @@ def test_every_task_goes_to_a_queue_that_is_declared_and_every_queue_is_used() -
     assert used == declared
 
 
+def test_only_the_results_of_starting_and_finishing_a_run_are_kept() -> None:
+    ours = importlib.import_module("musicsync.tasks")
+    kept = {name for name, task in app.tasks.items() if name.startswith("musicsync.") and not task.ignore_result}
+
+    assert kept == {ours.start_run.name, ours.finish_run.name}
+
+
+def test_a_broker_that_is_away_is_one_for_a_task_whose_result_is_kept() -> None:
+    program = """
+import django
+django.setup()
+from kombu.exceptions import OperationalError
+from musicsync.tasks import finish_run
+try:
+    finish_run.delay(1)
+except OperationalError:
+    print("away")
+"""
+    result = run(["-c", program], DATABASE_URL="postgres://h/d", CELERY_BROKER_URL="redis://127.0.0.1:1/0")
+
+    assert (result.stdout, result.stderr) == ("away\n", "")
+
+
 def test_a_deployment_without_a_secret_key_is_told_so() -> None:
     result = run(
         ["manage.py", "check"], DATABASE_URL="postgres://h/d", CELERY_BROKER_URL="redis://h", DJANGO_SECRET_KEY=""
