@@ -235,9 +235,9 @@ CELERY_TASK_ROUTES = {
     "musicsync.tasks.*": {"queue": "maintenance"},
 }
 
-# A task is a shift of a quarter of a second, then one last request (40 s at most, in providers/http.py), each with a short
-# transaction (ADR 5). The soft limit raises inside the task, which gives its row back; the hard one ends a child that does
-# not listen (a C call, a deadlock), and the sweeper takes over when the lease runs out.
+# A task is a shift of a quarter of a second, then one last request (40 s at most, in providers/http.py), each with a
+# short transaction (ADR 5). The soft limit raises inside the task, which gives its row back; the hard one ends a child
+# that does not listen (a C call, a deadlock), and the sweeper takes over when the lease runs out.
 CELERY_TASK_SOFT_TIME_LIMIT = 60
 CELERY_TASK_TIME_LIMIT = 75
 
