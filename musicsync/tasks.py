@@ -5,6 +5,7 @@ A message only says "look at row N". Whatever happens to it, the row is there, a
 
 import math
 import time
+import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -96,7 +97,11 @@ def sweep() -> None:
         log.info("sent %d fetches again", len(again), extra={"fetches": again})
     send_fetches(again)
     for run in Run.objects.filter(status=Run.Status.RUNNING).select_related("provider__budget"):
-        begin(run)
+        try:
+            begin(run)
+        except Exception:  # whatever is wrong with one run, the others go on
+            log.exception("run %s of %s cannot go on", run.pk, run.provider, extra={"run": run.pk})
+            alert(f"sweep:{run.pk}", f"Run {run.pk} of {run.provider} cannot go on", traceback.format_exc())
 
 
 @shared_task

@@ -1,9 +1,9 @@
 """Following and unfollowing scopes, by the thousand."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import TextIO, TypeVar
 
+import msgspec
 from django.db import transaction
 
 from musicsync.management.base import bad_usage, scope_of
@@ -70,10 +70,10 @@ def _lines(text: str) -> list[str]:
 
 def _members(text: str) -> list[str]:
     try:
-        document = json.loads(text)
-        return [f"{kind}:{key}" for kind, keys in document.items() for key in keys]
-    except (ValueError, TypeError) as error:
+        document = msgspec.json.decode(text, type=dict[str, list[str]])
+    except msgspec.MsgspecError as error:
         raise bad_usage(f'the standard input is no JSON such as {{"artist": ["27", "13"]}}: {error}') from error
+    return [f"{kind}:{key}" for kind, keys in document.items() for key in keys]
 
 
 def _chunks(items: Sequence[Item]) -> Iterable[Sequence[Item]]:

@@ -1,8 +1,10 @@
 """What is followed at which provider, and what each provider last said."""
 
 import math
+from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 from django.db.models.functions import Now
@@ -12,6 +14,18 @@ from musicsync.providers import registry
 
 ASSUMED_LATENCY_SECONDS = 2.0
 MOST_IN_FLIGHT = 64
+LEAST_RATE, MOST_RATE, MOST_BURST = 0.0001, 10_000.0, 10_000
+"""What can be a budget: from a request in three hours to more than any provider takes."""
+
+
+def no_password(url: str) -> None:
+    """Refuse an address that holds a login: it would be shown wherever the address is.
+
+    Raises:
+        ValidationError: it does; the text does not repeat it.
+    """
+    if "@" in urlsplit(url).netloc:
+        raise ValidationError("An address with a login in it: put the credential into MUSICSYNC_CREDENTIAL_<SLUG>.")
 
 
 class Budget(models.Model):
@@ -22,9 +36,13 @@ class Budget(models.Model):
     """
 
     name = models.SlugField(unique=True)
-    rate = models.FloatField(validators=[MinValueValidator(0.001)], help_text="Requests per second.")
+    rate = models.FloatField(
+        validators=[MinValueValidator(LEAST_RATE), MaxValueValidator(MOST_RATE)], help_text="Requests per second."
+    )
     burst = models.PositiveIntegerField(
-        default=1, validators=[MinValueValidator(1)], help_text="Requests that may be sent at once."
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_BURST)],
+        help_text="Requests that may be sent at once.",
     )
     theoretical_arrival_at = models.DateTimeField(db_default=Now(), editable=False)
     cooldown_until = models.DateTimeField(
@@ -33,8 +51,8 @@ class Budget(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(rate__gt=0), name="budget_rate_positive"),
-            models.CheckConstraint(condition=models.Q(burst__gte=1), name="budget_burst_positive"),
+            models.CheckConstraint(condition=models.Q(rate__range=(LEAST_RATE, MOST_RATE)), name="budget_rate_sound"),
+            models.CheckConstraint(condition=models.Q(burst__range=(1, MOST_BURST)), name="budget_burst_sound"),
         ]
 
     def __str__(self) -> str:
@@ -46,7 +64,7 @@ class Provider(models.Model):
 
     slug = models.SlugField(unique=True, help_text="Its name on the command line and in provenance.")
     adapter = models.CharField(max_length=40, choices=registry.choices, help_text="The dialect it speaks.")
-    base_url = models.CharField(max_length=300, validators=[URLValidator(schemes=["http", "https"])])
+    base_url = models.CharField(max_length=300, validators=[URLValidator(schemes=["http", "https"]), no_password])
     enabled = models.BooleanField(default=True, help_text="Whether schedules start runs.")
     trust = models.PositiveSmallIntegerField(
         default=100, help_text="Rank: where providers differ, the value of the lowest number is shown."

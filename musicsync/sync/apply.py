@@ -16,7 +16,7 @@ from msgspec import Struct
 from musicsync.identifiers import clean_text
 from musicsync.models import KnownPage, Rejection
 from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
-from musicsync.sync import catalogue, fetches, linking, sources, sql
+from musicsync.sync import catalogue, fetches, limits, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
 from musicsync.sync.fetches import Lease
 from musicsync.sync.merging import Entity
@@ -76,8 +76,13 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> Non
     """Apply a page that was read."""
     if not fetches.hold(lease):
         return
+    refused = [item for thing in (*page.records, *page.follow_ups) if (item := limits.refusal(thing))]
+    if refused:
+        records = tuple(record for record in page.records if not limits.refusal(record))
+        follow_ups = tuple(request for request in page.follow_ups if not limits.refusal(request))
+        page = msgspec.structs.replace(page, records=records, follow_ups=follow_ups)
     written = _write_records(lease, page)
-    rejected = [*page.rejected, *written.rejected]
+    rejected = [*page.rejected, *refused, *written.rejected]
     # What was refused here may be accepted once its release is known: such a page is to be read again.
     known = _keep_page(lease, page, None if written.rejected else etag, parser_version, written.seen, len(rejected))
     if rejected or known.rejected:

@@ -148,6 +148,7 @@ def _create(adapter: Adapter, options: Mapping[str, Any]) -> Provider:
         trust=options["trust"],
         budget=allowed,
     )
+    allowed.full_clean(exclude=["name"], validate_unique=False)
     provider.full_clean(exclude=["budget"])
     allowed.save()
     provider.save()

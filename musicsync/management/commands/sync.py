@@ -37,7 +37,7 @@ class Command(MusicsyncCommand):
         """Open the run, send its first messages, and watch it if asked to."""
         provider = provider_named(options["provider"])
         with transaction.atomic():
-            scope = _scope(provider, options["scope"]) if options["scope"] else None
+            scope = _scope(provider, options["scope"]) if options["scope"] is not None else None
             run = runs.open_run(provider, _mode(options), Run.Trigger.CLI, scope=scope)
         begin(run)
         owed = Fetch.objects.filter(run=run).count()
@@ -70,7 +70,7 @@ class Command(MusicsyncCommand):
 def _mode(options: Mapping[str, Any]) -> Mode:
     if options["full"]:
         return "full"
-    return "lookup" if options["scope"] else "incremental"
+    return "lookup" if options["scope"] is not None else "incremental"
 
 
 def _scope(provider: Provider, text: str) -> Scope:
