@@ -218,7 +218,7 @@ def _keep_watermarks(run: Run) -> None:
 def _distinct_tracks(run_id: int) -> int:
     """Return how many different tracks the run's pages mention; one track may stand on several pages."""
     found: int = sql.query(
-        f"SELECT count(DISTINCT t.id) AS n FROM {_FETCH} f JOIN musicsync_run r ON r.id = f.run_id "  # noqa: S608
+        f"SELECT count(DISTINCT t.id) AS n FROM {_FETCH} f JOIN {Run._meta.db_table} r ON r.id = f.run_id "  # noqa: S608
         f"JOIN {_PAGE} k ON k.provider_id = r.provider_id AND k.key = f.key CROSS JOIN unnest(k.tracks) AS t(id) "
         "WHERE f.run_id = %s AND f.status = 'applied'",
         [run_id],
