@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import environ
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
-from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import TRANSPORT_ALIASES, get_transport_cls
 from psycopg.conninfo import conninfo_to_dict
 
 
@@ -42,13 +43,29 @@ def broker(url: str) -> str:
     """Give the broker URL, checked.
 
     Raises:
-        ImproperlyConfigured: Celery has no such transport, or the port is not a number.
+        ImproperlyConfigured: Celery has no such transport here, or an address is not of the form of one. The text does
+            not repeat it, because of its password.
     """
+    for one in url.split(";"):
+        _check_broker(one)
+    return url
+
+
+def _check_broker(url: str) -> None:
     transport = url.partition("://")[0].partition("+")[0]
     with contextlib.suppress(ValueError):
-        _ = urlsplit(url).port
-        if "://" in url and transport in TRANSPORT_ALIASES:
-            return url
+        parts = urlsplit(url)
+        sound = parts.port is None or parts.port > 0
+        if parts.scheme in {"redis", "rediss"}:
+            sound = sound and re.fullmatch(r"/?[0-9]*", parts.path) is not None
+        if sound and "://" in url and transport in TRANSPORT_ALIASES:
+            try:
+                get_transport_cls(transport)
+            except ImportError as error:
+                raise ImproperlyConfigured(
+                    f"CELERY_BROKER_URL: {transport}:// needs a package that is not installed ({error})"
+                ) from None
+            return
     raise ImproperlyConfigured(
         "CELERY_BROKER_URL: not a broker address: "
         "expected redis://:password@host:6379/0 or amqp://user:password@host:5672/"

@@ -51,7 +51,13 @@ def test_what_is_no_postgresql_url_is_refused_without_its_password(url: str) -> 
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["nonsense://host", "localhost:6379", "redis://:secret@host:port/0"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("nonsense://host", "localhost:6379", "redis://:secret@host:port/0", "redis://host/notadb"),
+        *("redis://:12/secret@127.0.0.1:1/0", "redis://host/0;nonsense://:secret@host/0", "sqs://:secret@host"),
+    ],
+)
 def test_what_is_no_broker_url_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="^CELERY_BROKER_URL: ") as refused:
         environment.broker(url)
@@ -87,6 +93,11 @@ def test_a_kept_secret_stays_the_same_and_private(tmp_path: Path) -> None:
         ("redis://:secret@host/0", "redis://:…@host/0"),
         ("postgres://host/db?password=secret", "postgres://host/db"),
         ("redis://host/0", "redis://host/0"),
+        ("redis://:secret@a:1/0;redis://:secret@b:2/0", "redis://:…@a:1/0;redis://:…@b:2/0"),
+        ("postgres://user:sec/ret@host:1/db", "postgres://user:…@host:1/db"),
+        ("postgres://user:sec#r?et@host:1/db", "postgres://user:…@host:1/db"),
+        ("postgres://user:[secret@host/db", "postgres://user:…@host/db"),
+        ("amqp://secret@host/", "amqp://…@host/"),
     ],
 )
 def test_a_password_is_never_shown(url: str, shown: str) -> None:
