@@ -281,8 +281,8 @@ class FetchAdmin(ReadOnlyAdmin):
 
     @admin.display(description="error")
     def error_line(self, fetch: Fetch) -> str:
-        """Show the last line of the error, which says most."""
-        return short((fetch.error.strip().splitlines() or [NOTHING])[-1])
+        """Show the line of the error that says most."""
+        return short(fetch.error_line or NOTHING)
 
     @admin.display(description="error")
     def problem(self, fetch: Fetch) -> SafeString | str:

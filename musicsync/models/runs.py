@@ -1,9 +1,13 @@
 """The ledger of work. Every piece of it is a row here before any message about it is sent."""
 
+import re
+
 from django.db import models
 from django.db.models.functions import Now
 
 from musicsync.models.sources import KnownPage, Provider, Scope
+
+_EXCEPTION = re.compile(r"[\w.]+(Error|Exception|Exceeded): ")
 
 
 class Run(models.Model):
@@ -111,6 +115,12 @@ class Fetch(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def error_line(self) -> str:
+        """Return the line of the error that says most: of a traceback, the one that names the exception."""
+        lines = self.error.strip().splitlines()
+        return next((line for line in reversed(lines) if _EXCEPTION.match(line)), lines[-1] if lines else "")
 
 
 class Rejection(models.Model):

@@ -79,13 +79,9 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> Non
     """Apply a page that was read."""
     if not fetches.hold(lease):
         return
-    refused = [item for thing in (*page.records, *page.follow_ups) if (item := limits.refusal(thing))]
-    if refused:
-        records = tuple(record for record in page.records if not limits.refusal(record))
-        follow_ups = tuple(request for request in page.follow_ups if not limits.refusal(request))
-        page = msgspec.structs.replace(page, records=records, follow_ups=follow_ups)
+    page = limits.sift(page)
     written = _write_records(lease, page)
-    rejected = [*page.rejected, *refused, *written.rejected]
+    rejected = [*page.rejected, *written.rejected]
     # What was refused here may be accepted once its release is known: such a page is to be read again.
     known = _keep_page(lease, page, None if written.rejected else etag, parser_version, written.seen, len(rejected))
     if rejected or known.rejected:

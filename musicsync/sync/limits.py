@@ -1,9 +1,11 @@
-"""What is too long to be kept. Pure: ``apply`` rejects such an item with the reason, and its page goes on.
+"""What is too long to be kept. Pure: such an item is rejected with the reason, and its page goes on.
 
 PostgreSQL's indexes take keys of about 2,700 bytes. Titles of over 800 characters exist; ids of over 100 do not.
 """
 
-from musicsync.records import ArtistRecord, Record, RejectedItem, Request
+import msgspec
+
+from musicsync.records import ArtistRecord, Page, Record, RejectedItem, Request
 
 LONGEST_ID_BYTES = 500
 LONGEST_NAME_BYTES = 2500
@@ -11,8 +13,20 @@ LONGEST_KEY_BYTES = 2500
 _EXCERPT = 300
 
 
-def refusal(item: Record | Request) -> RejectedItem | None:
-    """Return why the record or request cannot be kept; ``None`` for one that can."""
+def sift(page: Page) -> Page:
+    """Return the page with what is too long among its rejected items."""
+    refused = {id(thing): item for thing in (*page.records, *page.follow_ups) if (item := _refusal(thing))}
+    if not refused:
+        return page
+    return msgspec.structs.replace(
+        page,
+        records=tuple(record for record in page.records if id(record) not in refused),
+        follow_ups=tuple(request for request in page.follow_ups if id(request) not in refused),
+        rejected=(*page.rejected, *refused.values()),
+    )
+
+
+def _refusal(item: Record | Request) -> RejectedItem | None:
     if isinstance(item, Request):
         return _too_long(f"request {item.path[:_EXCERPT]}", "its key", item.key, LONGEST_KEY_BYTES)
     name = item.name if isinstance(item, ArtistRecord) else item.title

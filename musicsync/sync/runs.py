@@ -228,8 +228,7 @@ def _distinct_tracks(run_id: int) -> int:
 
 def _first_error(run: Run, dead: int) -> str:
     first = Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).order_by("pk").first()
-    lines = first.error.strip().splitlines() if first else []
-    return f"{dead} fetches are dead, the first with: {lines[-1] if lines else ''}"
+    return f"{dead} fetches are dead, the first with: {first.error_line if first else ''}"
 
 
 def _refusal(error: IntegrityError, provider: Provider, schedule: str | None, slot: Any) -> Exception:

@@ -89,8 +89,5 @@ def _facts(run: Run) -> dict[str, Any]:
         "requests_owed": progress.owed,
         "requests_dead": progress.dead,
         "totals": progress.totals,
-        "dead": [
-            {"request": fetch.key, "failures": fetch.failures, "error": (fetch.error.strip().splitlines() or [""])[-1]}
-            for fetch in dead
-        ],
+        "dead": [{"request": fetch.key, "failures": fetch.failures, "error": fetch.error_line} for fetch in dead],
     }
