@@ -84,7 +84,8 @@ def finish(run_id: int) -> Run | None:
         if dead:
             run.status = Run.Status.ERRORS if totals.get("requests", 0) > dead else Run.Status.FAILED
             run.error = _first_error(run, dead)
-        elif run.mode == Run.Mode.FULL and _is_latest(run):
+        elif run.mode == Run.Mode.FULL and run.scope_id is None and _is_latest(run):
+            # A page that one scope has no more may be another's: only a run over all of them can tell.
             totals |= _remove(run)
         if not dead:
             _keep_watermarks(run)

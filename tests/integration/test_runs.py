@@ -203,6 +203,17 @@ def test_a_run_that_owes_something_does_not_end(one: Provider) -> None:
     assert runs.finish(open_run(one, ["page"]).pk) is None
 
 
+def test_a_full_run_of_one_scope_removes_nothing(one: Provider) -> None:
+    full_run(one, {"a": tracks(1, 2, 3), "b": [release(), track("t4", 4)]})
+    run = open_run(one, ["a"])
+    Run.objects.filter(pk=run.pk).update(scope=one.scopes.get())
+    apply.page(lease(run, "a"), Page(records=tuple(tracks(1, 2, 3))), None, 1)
+    ended = runs.finish(run.pk)
+    assert ended is not None
+    assert ended.status == "done"
+    assert set(states(one).values()) == {"present"}
+
+
 # --- cancel and replay ------------------------------------------------------------------------------------------------
 
 
