@@ -1,9 +1,11 @@
 """The processes that the demo starts, each with its log, and stops however it ends."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +14,17 @@ from typing import Self
 
 _STOP_LIMIT_SECONDS = 15
 _LOOK_SECONDS = 0.05
+_PR_SET_PDEATHSIG = 1
 
 
 class DemoError(Exception):
     """The demo cannot go on. The text is one line for a person."""
+
+
+def _end_with_parent() -> None:
+    """Let Linux end this process with the demo, even where that is killed; other systems have no such call."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Children:
@@ -37,7 +46,12 @@ class Children:
         """Start a program; its output goes to ``NAME.log``."""
         with self.log(name).open("wb") as log:
             self._running[name] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, and this process has one thread
             )
 
     def wait_for(self, name: str, text: str, seconds: float) -> str:
