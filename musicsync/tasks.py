@@ -12,6 +12,7 @@ from typing import Any
 
 from celery import Task, current_app, shared_task
 from celery.utils.log import get_task_logger
+from kombu.exceptions import OperationalError as BrokerError
 
 from musicsync import alerts, schedule
 from musicsync.models import Provider, Run
@@ -19,6 +20,8 @@ from musicsync.records import Mode
 from musicsync.sync import fetches, runs
 from musicsync.sync.work import work
 
+BROKER_AWAY = (BrokerError, OSError)
+"""What sending a message raises where the broker does not take it; the rows are there all the same."""
 LONGEST_COUNTDOWN_SECONDS = 60
 """A message that waits longer than this may be delivered twice by Redis; the row waits instead."""
 SHIFT_SECONDS = 0.25

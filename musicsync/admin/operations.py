@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from kombu.exceptions import OperationalError
 
 from musicsync import tasks
 from musicsync.admin.show import link, list_link
@@ -91,7 +90,7 @@ def _send(request: HttpRequest, run: Run, said: SafeString) -> None:
     def begin() -> None:
         try:
             tasks.begin(run)
-        except OperationalError:
+        except tasks.BROKER_AWAY:
             messages.error(
                 request,
                 format_html(

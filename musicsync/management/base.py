@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
-from kombu.exceptions import OperationalError as BrokerError
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -156,7 +155,7 @@ def begin(run: Run) -> None:
     """
     try:
         transaction.on_commit(partial(tasks.begin, run))
-    except (BrokerError, OSError) as error:
+    except tasks.BROKER_AWAY as error:
         raise CommandError(
             f"{_broker_trouble(error)}. Run {run.pk} is recorded; it starts when a worker and beat run and the broker "
             "is back"

@@ -19,16 +19,9 @@ from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
 from musicsync.sync import catalogue, fetches, limits, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
 from musicsync.sync.fetches import Lease
-from musicsync.sync.merging import Entity
 from musicsync.sync.sources import LINKS, SEEN, TABLES, Delta, SourceRow
 
 _MOST_TRIES = 8
-_ENTITY_OF_LINK: dict[str, Entity] = {
-    "artist_id": "artist",
-    "release_id": "release",
-    "recording_id": "recording",
-    "track_id": "track",
-}
 
 P = ParamSpec("P")
 
@@ -176,8 +169,8 @@ def _tracks_to_relink(lease: Lease, moved: Sequence[str], delta: Delta, touched:
 def _link_tracks(lease: Lease, delta: Delta, relinked: Sequence[SourceRow], touched: Touched) -> list[RejectedItem]:
     """Link tracks to recordings and places; take those out of the delta whose release is not known."""
     rows = [*delta.rows, *relinked]
-    named = sorted({row.fields["release_id"] for row in rows if row.fields.get("release_id")})
-    releases = linking.releases_of(lease.provider_id, named) if named else {}
+    named = {row.fields["release_id"] for row in rows if row.fields.get("release_id")}
+    releases = sources.entities_of(lease.provider_id, "release", named)
     unknown = {row.id: row for row in delta.rows if row.fields.get("release_id") not in (None, *releases)}
     delta.new = [row for row in delta.new if row.id not in unknown]
     delta.changed = [row for row in delta.changed if row.id not in unknown]
@@ -219,9 +212,7 @@ def _merge(lease: Lease, kind: Kind, merged: Mapping[str, str], touched: Touched
     for old in found:
         new = into.get(old.pop("merged_into"), {})
         touched.add(old)
-        for column, entity_id in old.items():
-            if entity_id and new.get(column) and new[column] != entity_id:
-                touched.merged.setdefault(_ENTITY_OF_LINK[column], {})[entity_id] = new[column]
+        touched.merge(old, new)
     return len(found)
 
 

@@ -6,11 +6,10 @@ pass, so that writers of sources do not wait for it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct, field
 
-from musicsync.identifiers import is_isrc
 from musicsync.models import (
     Artist,
     Change,
@@ -23,6 +22,7 @@ from musicsync.models import (
     Track,
 )
 from musicsync.sync import sql
+from musicsync.sync.matching import isrcs_of
 from musicsync.sync.merging import POLICY, Canonical, Entity, Said, canonical
 from musicsync.sync.sources import LIVE, TABLES, entities_of
 
@@ -104,6 +104,13 @@ class Touched(Struct):
         for column, entity_id in links.items():
             if entity_id is not None:
                 getattr(self, column.removesuffix("_id")).add(entity_id)
+
+    def merge(self, old: Mapping[str, int | None], new: Mapping[str, int | None]) -> None:
+        """Note that the rows of one source row's links are those of another's now, by column."""
+        for column, entity_id in old.items():
+            kept = new.get(column)
+            if entity_id and kept and kept != entity_id:
+                self.merged.setdefault(cast("Entity", column.removesuffix("_id")), {})[entity_id] = kept
 
 
 class _Version(Struct):
@@ -208,7 +215,7 @@ def _wanted(entity: Entity, ids: list[int]) -> dict[int, _Version]:
     artists = _artists_of(found.values())
     versions = {}
     for id_, best in found.items():
-        isrcs = {code for source in said[id_] for code in source.fields.get("isrcs") or () if is_isrc(code)}
+        isrcs = {code for source in said[id_] for code in isrcs_of(source.fields)}
         parts = _parts(entity, _credit_lines(best, artists), sorted(isrcs))
         versions[id_] = _Version(best.values | {"state": _PRESENT} | parts, best.provenance)
     return versions

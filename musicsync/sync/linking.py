@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
-from musicsync.identifiers import is_gtin, is_isrc
 from musicsync.models import Artist, Isrc, Recording, Release, Track
 from musicsync.sync import sql
 from musicsync.sync.catalogue import Place
-from musicsync.sync.matching import Claim, match
+from musicsync.sync.matching import Claim, gtin_of, isrcs_of, match
 from musicsync.sync.sources import LINKS, LIVE, TABLES, SourceRow, entities_of
 
 _ARTIST, _RELEASE, _RECORDING, _TRACK = (model._meta.db_table for model in (Artist, Release, Recording, Track))
@@ -39,7 +38,9 @@ def link_releases(
     turned out to be another, as {absorbed: kept}.
     """
     linked = _linked(provider_id, "release", rows, merged)
-    claims = [Claim(keys=_gtins(row.fields), linked=linked.get(row.external_id)) for row in rows]
+    claims = [
+        Claim(keys=frozenset(filter(None, [gtin_of(row.fields)])), linked=linked.get(row.external_id)) for row in rows
+    ]
     by_gtin = {
         row["gtin"]: row["id"]
         for row in sql.query(
@@ -73,7 +74,7 @@ def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, in
     The rows are linked to their tracks already. Returns the recordings that turned out to be another, as
     {absorbed: kept}: some record names the ISRCs of both.
     """
-    keys = sorted({key for row in rows for key in _isrcs(row.fields)})
+    keys = sorted({key for row in rows for key in isrcs_of(row.fields)})
     tracks = [row.links["track_id"] for row in rows if row.links["track_id"]]
     own_keys = sorted({row.fields["recording_id"] for row in rows if row.fields.get("recording_id")})
 
@@ -83,7 +84,7 @@ def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, in
     by_isrc, own, beside = _locked(read, [row.links["recording_id"] for row in rows if row.links["recording_id"]])
     claims = [
         Claim(
-            keys=_isrcs(row.fields),
+            keys=isrcs_of(row.fields),
             provider_key=row.fields.get("recording_id"),
             linked=row.links["recording_id"],
             beside=beside.get(row.links["track_id"] or 0),
@@ -93,11 +94,6 @@ def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, in
     return _settle(
         _RECORDING, "recording_id", rows, claims, by_isrc, own, bare=_bare_recordings(rows, claims, own.values())
     )
-
-
-def releases_of(provider_id: int, external_ids: Sequence[str]) -> dict[str, int]:
-    """Return the catalogue's release of each of the provider's release ids that is known."""
-    return entities_of(provider_id, "release", external_ids)
 
 
 def absorb(absorbed: Mapping[int, int]) -> list[int]:
@@ -243,12 +239,3 @@ def _place(fields: Mapping[str, Any], releases: Mapping[str, int]) -> Place | No
 
 def _place_key(place: Place) -> str:
     return ":".join(map(str, place))
-
-
-def _gtins(fields: Mapping[str, Any]) -> frozenset[str]:
-    gtin = fields.get("gtin")
-    return frozenset({gtin} if gtin and is_gtin(gtin) else ())
-
-
-def _isrcs(fields: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(code for code in fields.get("isrcs") or () if is_isrc(code))

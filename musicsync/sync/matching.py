@@ -7,8 +7,11 @@ the place on a release. A name never matches by itself.
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 from msgspec import Struct
+
+from musicsync.identifiers import is_gtin, is_isrc
 
 
 class Claim(Struct, frozen=True):
@@ -32,6 +35,17 @@ class Verdict(Struct, frozen=True):
 
     targets: list[int]
     absorbed: dict[int, int]
+
+
+def gtin_of(fields: Mapping[str, Any]) -> str | None:
+    """Return the GTIN by which a release with these fields is identified; ``None`` without a valid one."""
+    gtin = fields.get("gtin")
+    return gtin if gtin and is_gtin(gtin) else None
+
+
+def isrcs_of(fields: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ISRCs by which a recording with these fields is identified: the valid ones."""
+    return frozenset(code for code in fields.get("isrcs") or () if is_isrc(code))
 
 
 def match(

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from musicsync.identifiers import is_gtin
+from musicsync.sync.matching import gtin_of
 
 Entity = Literal["artist", "release", "recording", "track"]
 
@@ -32,11 +32,6 @@ def _field(name: str) -> Callable[[Said], Any]:
     return lambda said: said.fields.get(name)
 
 
-def _valid_gtin(said: Said) -> str | None:
-    gtin = said.fields.get("gtin")
-    return gtin if gtin and is_gtin(gtin) else None
-
-
 _NAMES: dict[Entity, tuple[str, ...]] = {
     "artist": ("name", "sort_name", "disambiguation", "type", "country"),
     "release": (
@@ -50,7 +45,7 @@ _NAMES: dict[Entity, tuple[str, ...]] = {
 POLICY: dict[Entity, dict[str, Callable[[Said], Any]]] = {
     entity: {name: _field(name) for name in names} for entity, names in _NAMES.items()
 }
-POLICY["release"]["gtin"] = _valid_gtin
+POLICY["release"]["gtin"] = lambda said: gtin_of(said.fields)
 POLICY["track"]["recording_id"] = lambda said: said.recording_id
 """How each canonical field is read from a source. The first source, by trust, that has a value gives it."""
 

@@ -94,28 +94,27 @@ def compare(provider_id: int, kind: Kind, records: list[Record]) -> Delta:
         for external_id, row in known.items()
         if bytes(row["fingerprint"]) == fingerprints[external_id] and row["state"] == PRESENT
     }
-    before = _stored(kind, [row["id"] for external_id, row in known.items() if external_id not in same])
-    differing = (
-        row["id"] for name, row in known.items() if row["id"] in before and _differs(before[row["id"]], said[name])
-    )
+    now = {external_id: fields_of(record) for external_id, record in said.items() if external_id not in same}
+    before = _stored(kind, [row["id"] for external_id, row in known.items() if external_id in now])
+    differing = (row["id"] for name, row in known.items() if name in now and _differs(before[row["id"]], now[name]))
     # Locked, what is about to be changed is read again: of two pages that say the same news, one brings it.
     before |= _stored(kind, list(differing), "ORDER BY id FOR UPDATE")
     new_ids = iter(sql.new_ids(TABLES[kind], len(said) - len(known)))
     delta = Delta(new=[], changed=[], unchanged=[known[external_id]["id"] for external_id in same])
-    for external_id, record in said.items():
-        if external_id in same:
-            continue
-        row, fields = known.get(external_id), fields_of(record)
+    for external_id, fields in now.items():
+        row = known.get(external_id)
         if row is None:
             links: dict[str, int | None] = dict.fromkeys(LINKS[kind])
             delta.new.append(SourceRow(next(new_ids), external_id, fields, fingerprints[external_id], links))
             continue
         stored = before[row["id"]]
-        if not _differs(stored, record):
+        if not _differs(stored, fields):
             delta.unchanged.append(row["id"])
             continue
-        fields, links = stored["fields"] | fields, {column: stored[column] for column in LINKS[kind]}
-        delta.changed.append(SourceRow(row["id"], external_id, fields, fingerprints[external_id], links))
+        links = {column: stored[column] for column in LINKS[kind]}
+        delta.changed.append(
+            SourceRow(row["id"], external_id, stored["fields"] | fields, fingerprints[external_id], links)
+        )
     return delta
 
 
@@ -204,10 +203,10 @@ def _stored(kind: Kind, ids: list[int], lock: str = "") -> dict[int, sql.Row]:
     return {row["id"]: row for row in found}
 
 
-def _differs(stored: sql.Row, record: Record) -> bool:
-    """Tell whether the record says something that is not stored yet."""
+def _differs(stored: sql.Row, fields: dict[str, Any]) -> bool:
+    """Tell whether a record with these fields says something that is not stored yet."""
     was: dict[str, Any] = stored["fields"]
-    return was | fields_of(record) != was or stored["state"] != PRESENT
+    return was | fields != was or stored["state"] != PRESENT
 
 
 def _as_columns(row: SourceRow, kind: Kind, run_id: int) -> sql.Row:

@@ -1,5 +1,7 @@
 """What a provider says, as it is kept: no database is asked here."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,13 @@ def test_fields_are_plain_json() -> None:
     record = TrackRecord(external_id="1", title="Song", isrcs=("A", "B"), credits=(Credit(name="Nina"),))
     line = [{"name": "Nina", "artist_id": None, "join_phrase": ""}]
     assert fields_of(record) == {"title": "Song", "isrcs": ["A", "B"], "credits": line}
+
+
+def test_fields_of_a_record_equal_those_that_come_back_from_storage() -> None:
+    record = TrackRecord(external_id="1", title="T", isrcs=("USRC17607839",), credits=(Credit("A", "7", " & "),))
+    fields = fields_of(record)
+    assert json.loads(json.dumps(fields)) == fields
+    assert fields["credits"] == [{"name": "A", "artist_id": "7", "join_phrase": " & "}]
 
 
 def test_unset_and_none_have_other_fingerprints() -> None:
