@@ -39,7 +39,8 @@ def link_releases(
     """
     linked = _linked(provider_id, "release", rows, merged)
     claims = [
-        Claim(keys=frozenset(filter(None, [gtin_of(row.fields)])), linked=linked.get(row.external_id)) for row in rows
+        Claim(keys=frozenset({gtin} if (gtin := gtin_of(row.fields)) else ()), linked=linked.get(row.external_id))
+        for row in rows
     ]
     by_gtin = {
         row["gtin"]: row["id"]
