@@ -121,13 +121,15 @@ class Request(Struct, frozen=True, kw_only=True):
 class Response(Struct, frozen=True, kw_only=True):
     """A provider's answer with status 200, or 304 when ``body`` is empty and what was stored still holds.
 
-    ``headers`` have lower-case names; ``url`` is the one that answered, after redirects.
+    ``headers`` have lower-case names; ``url`` is the one that answered, after redirects; ``pause`` are the seconds for
+    which the provider's own counters (``X-RateLimit-Remaining: 0``) say that nothing more may be asked.
     """
 
     status: int
     headers: dict[str, str]
     body: bytes
     url: str
+    pause: float = 0.0
 
 
 class RejectedItem(Struct, frozen=True, kw_only=True):
@@ -164,7 +166,14 @@ class Page(Struct, frozen=True, kw_only=True):
 
 
 class ProviderError(Exception):
-    """A provider's refusal or failure. Its text is one line for a person."""
+    """A provider's refusal or failure. Its text is one line for a person.
+
+    ``excerpt`` is the start of the answer that it came of, without any credential; empty where there was none.
+    """
+
+    def __init__(self, message: str, *, excerpt: str = "") -> None:
+        super().__init__(message)
+        self.excerpt = excerpt
 
 
 class Transient(ProviderError):
@@ -174,13 +183,21 @@ class Transient(ProviderError):
 class RateLimited(ProviderError):
     """The provider asked to slow down; ``retry_after`` is in seconds, ``None`` where it did not say."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, retry_after: float | None = None, *, excerpt: str = "") -> None:
+        super().__init__(message, excerpt=excerpt)
         self.retry_after = retry_after
 
 
+class Shed(ProviderError):
+    """The provider turned this one request away for a load of its own: ask it again soon, and go on with the others."""
+
+
 class Permanent(ProviderError):
-    """Asking again will not help: bad parameters, a refused credential, an answer of another form."""
+    """Asking again will not help: bad parameters, an answer of another form."""
+
+
+class Refused(ProviderError):
+    """The provider does not accept the credential (401, 403): nothing will work until somebody puts that right."""
 
 
 class Gone(ProviderError):

@@ -8,6 +8,8 @@
     the one catalogue made of all sources (Artist, Release, Recording, Track, credits)
 ``feed``
     what changed, in commit order (Change)
+``processes``
+    which workers are alive, and which beat leads (Worker, Leader)
 ``failures``
     what went wrong in the machinery, and who was told (Failure, Alert)
 """
@@ -15,10 +17,13 @@
 from musicsync.models.catalogue import Artist, Isrc, Recording, RecordingCredit, Release, ReleaseCredit, Track
 from musicsync.models.failures import Alert, Failure
 from musicsync.models.feed import Change
+from musicsync.models.processes import Leader, Worker
 from musicsync.models.runs import Fetch, Rejection, Run
 from musicsync.models.sources import (
     Budget,
+    Circuit,
     KnownPage,
+    Profile,
     Provider,
     Scope,
     SourceArtist,
@@ -31,10 +36,13 @@ __all__ = [
     "Artist",
     "Budget",
     "Change",
+    "Circuit",
     "Failure",
     "Fetch",
     "Isrc",
     "KnownPage",
+    "Leader",
+    "Profile",
     "Provider",
     "Recording",
     "RecordingCredit",
@@ -47,4 +55,5 @@ __all__ = [
     "SourceRelease",
     "SourceTrack",
     "Track",
+    "Worker",
 ]

@@ -76,6 +76,7 @@ class Fetch(models.Model):
         APPLIED = "applied", "applied"
         DEAD = "dead", "dead: failed for good"
         CANCELLED = "cancelled", "cancelled"
+        DISCARDED = "discarded", "discarded: dead, and given up by an operator"
 
     class Outcome(models.TextChoices):
         PAGE = "page", "page"
@@ -90,14 +91,32 @@ class Fetch(models.Model):
     request = models.JSONField()
     status = models.CharField(max_length=9, choices=Status, db_default=Status.PENDING)
     outcome = models.CharField(max_length=12, choices=Outcome, null=True, blank=True)
+    attempts = models.IntegerField(db_default=0, help_text="How often somebody began to work on it.")
     failures = models.IntegerField(db_default=0, help_text="Failures in a row.")
+    crashes = models.IntegerField(db_default=0, help_text="How often its worker was lost while it had it, in a row.")
     not_before = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    # A lease is taken for every request: no constraint to check and no index to keep for it.
+    worker = models.ForeignKey(
+        "musicsync.Worker",
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        help_text="Who works on it, or did last.",
+    )
+    task_id = models.CharField(
+        max_length=64, db_default="", blank=True, help_text="The Celery task that worked on it last."
+    )
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(db_default="", blank=True)
+    traceback = models.TextField(db_default="", blank=True)
+    excerpt = models.TextField(db_default="", blank=True, help_text="The start of the answer that could not be used.")
     counts = models.JSONField(default=dict, blank=True, help_text='Such as {"track.created": 12, "rejected": 1}.')
 
     class Meta:

@@ -44,7 +44,20 @@ class Budget(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(MOST_BURST)],
         help_text="Requests that may be sent at once.",
     )
+    per_day = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Requests in a day (UTC), where limited."
+    )
+    per_month = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Requests in a month (UTC), where limited."
+    )
+    concurrency = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Requests at the same time, where limited."
+    )
     theoretical_arrival_at = models.DateTimeField(db_default=Now(), editable=False)
+    day = models.DateField(null=True, editable=False, help_text="The day (UTC) that used_in_day counts.")
+    used_in_day = models.IntegerField(db_default=0, editable=False)
+    month = models.DateField(null=True, editable=False, help_text="First day of the month that used_in_month counts.")
+    used_in_month = models.IntegerField(db_default=0, editable=False)
     cooldown_until = models.DateTimeField(
         null=True, blank=True, help_text="No request before this time: the provider asked for a pause."
     )
@@ -53,6 +66,9 @@ class Budget(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(rate__range=(LEAST_RATE, MOST_RATE)), name="budget_rate_sound"),
             models.CheckConstraint(condition=models.Q(burst__range=(1, MOST_BURST)), name="budget_burst_sound"),
+            models.CheckConstraint(
+                condition=models.Q(per_day__gte=1, per_month__gte=1, concurrency__gte=1), name="budget_quota_sound"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -75,6 +91,17 @@ class Provider(models.Model):
         validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
         help_text="A run that would remove more than this share of the provider's tracks stops and asks.",
     )
+    allowed_hosts = ArrayField(
+        models.CharField(max_length=253),
+        default=list,
+        blank=True,
+        help_text="Other hosts that its answers may lead to; the credential is sent to the base URL's host alone.",
+    )
+    allow_private = models.BooleanField(
+        default=False, help_text="Whether it may be on this machine or in a private network."
+    )
+    # Fernet text; see musicsync/credentials.py.
+    sealed_credential = models.TextField(default="", blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     def __str__(self) -> str:
@@ -88,7 +115,43 @@ class Provider(models.Model):
     @property
     def window(self) -> int:
         """Return how many fetches may be in flight: enough to use the whole rate at the latency we assume."""
-        return max(2, min(MOST_IN_FLIGHT, math.ceil(self.budget.rate * ASSUMED_LATENCY_SECONDS)))
+        wanted = max(2, min(MOST_IN_FLIGHT, math.ceil(self.budget.rate * ASSUMED_LATENCY_SECONDS)))
+        return min(wanted, self.budget.concurrency or wanted)
+
+
+class Circuit(models.Model):
+    """Whether a provider is being asked at all, shared by every worker: opened by failures in a row, closed by a probe.
+
+    No row, or ``opened_at`` empty: closed. Open: nothing is asked but a probe from ``probe_at`` on.
+    """
+
+    provider = models.OneToOneField(Provider, primary_key=True, on_delete=models.CASCADE, related_name="circuit")
+    failures = models.IntegerField(db_default=0, help_text="Failed requests in a row.")
+    opened_at = models.DateTimeField(null=True, blank=True)
+    probe_at = models.DateTimeField(null=True, blank=True)
+    probes = models.IntegerField(db_default=0, help_text="Probes that failed since it opened.")
+    reason = models.TextField(db_default="", blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {'open' if self.opened_at else 'closed'}"
+
+
+class Profile(models.Model):
+    """What answers of one form held in the past: the evidence of the drift guard (``sync/drift.py``).
+
+    ``shape`` is the form of the request ("artist/*/albums?limit"), ``statistics`` what its answers held.
+    """
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="profiles", db_index=False)
+    shape = models.TextField()
+    statistics = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "shape"], name="profile_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.shape}"
 
 
 class Scope(models.Model):
