@@ -11,5 +11,6 @@ class MusicsyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the failure hooks and the seeding of schedules."""
-        from musicsync import schedule, signals  # noqa: F401, PLC0415 - receivers connect on import, once apps are ready
+        """Connect the failure hooks, the heartbeat of workers and the seeding of schedules."""
+        # Receivers connect on import, which needs the models.
+        from musicsync import heartbeat, schedule, signals  # noqa: F401, PLC0415

@@ -4,7 +4,7 @@ import json
 import logging
 from typing import Any
 
-from billiard.exceptions import WorkerLostError
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from django.db import Error, close_old_connections
 from kombu.exceptions import KombuError
@@ -36,8 +36,8 @@ def on_failure(
     einfo: Any = None,
     **_: Any,
 ) -> None:
-    """Record a task that raised, or whose process was lost."""
-    lost = isinstance(exception, WorkerLostError)
+    """Record a task that raised, or whose process was lost; what a lost one held is taken back at once."""
+    lost = isinstance(exception, WorkerLostError | TimeLimitExceeded)
     record(
         Failure.Kind.WORKER_LOST if lost else Failure.Kind.FAILURE,
         task=sender.name,
@@ -47,6 +47,8 @@ def on_failure(
         traceback=str(einfo or ""),
         worker=_worker(sender),
     )
+    if lost:
+        _take_back(task_id)
 
 
 @signals.task_retry.connect(weak=False)
@@ -144,6 +146,13 @@ def record(
             _alert(kind, task, error, run_id)
     except (Error, OSError, KombuError):
         log.exception("the failure of task %s could not be recorded, or nobody be told of it", task)
+
+
+def _take_back(task_id: str) -> None:
+    try:
+        tasks.take_back(task_id)
+    except (Error, OSError, KombuError):
+        log.exception("what task %s held is left to the next sweep", task_id)
 
 
 def _alert(kind: str, task: str, error: str, run_id: int | None) -> None:

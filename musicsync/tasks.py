@@ -1,6 +1,8 @@
 """The Celery tasks. Each is thin: it calls one function of ``sync`` and sends what should happen next.
 
 A message only says "look at row N". Whatever happens to it, the row is there, and ``sweep`` sends another.
+
+Messages outlive a deploy: a task keeps its name, and new arguments come last and have defaults.
 """
 
 import math
@@ -17,8 +19,9 @@ from kombu.exceptions import OperationalError as BrokerError
 from musicsync import alerts, schedule
 from musicsync.models import Provider, Run
 from musicsync.records import Mode
-from musicsync.sync import fetches, runs
-from musicsync.sync.work import work
+from musicsync.sync import circuit, fetches, runs, workers
+from musicsync.sync.fetches import Postponed
+from musicsync.sync.work import probe, work
 
 BROKER_AWAY = (BrokerError, OSError)
 """What sending a message raises where the broker does not take it; the rows are there all the same."""
@@ -38,11 +41,13 @@ def work_fetch(self: Task[Any, Any], fetch_id: int) -> None:
     shift_ends_at = time.monotonic() + SHIFT_SECONDS
     at_hand = [fetch_id]
     while at_hand:
-        step = work(at_hand.pop())
+        step = work(at_hand.pop(), self.request.id or "")
+        if step.notice:
+            alert(step.notice.key, step.notice.subject, step.notice.body)
         at_hand = step.send[:1] if time.monotonic() < shift_ends_at else []
         send_fetches(step.send[len(at_hand) :])
-        if step.postponed and step.postponed.seconds <= LONGEST_COUNTDOWN_SECONDS:
-            work_fetch.apply_async((step.postponed.fetch_id,), countdown=_countdown(step.postponed.seconds))
+        if step.postponed:
+            send_later(step.postponed)
         if step.run_ended:
             finish_run.delay(step.run_id)
         if step.failed:
@@ -93,18 +98,34 @@ def finish_run(run_id: int) -> None:
 
 
 @shared_task
-def sweep() -> None:
-    """Send what was lost on the way: due fetches, lost leases and messages, runs whose last message never came."""
-    again = fetches.repair()
-    if again:
-        log.info("sent %d fetches again", len(again), extra={"fetches": again})
-    send_fetches(again)
+def sweep() -> dict[str, int]:
+    """Send what was lost on the way: due fetches, lost leases and messages, runs whose last message never came.
+
+    Returns what was repaired, which Flower shows.
+    """
+    for name in workers.bury_lost():
+        alert(f"worker-lost:{name}", f"Worker {name} is lost", "It was not heard of; what it held is taken back.")
+    repairs = fetches.repair()
+    if repairs.taken_back or repairs.unheard:
+        log.warning("repaired: %d leases taken back, %d messages lost", repairs.taken_back, len(repairs.unheard))
+    send_fetches(repairs.due + repairs.unheard)
+    for provider_id in circuit.take_due():
+        probe_provider.delay(provider_id)
     for run in Run.objects.filter(status=Run.Status.RUNNING).select_related("provider__budget"):
         try:
             begin(run)
         except Exception:  # whatever is wrong with one run, the others go on
             log.exception("run %s of %s cannot go on", run.pk, run.provider, extra={"run": run.pk})
             alert(f"sweep:{run.pk}", f"Run {run.pk} of {run.provider} cannot go on", traceback.format_exc())
+    return {"taken_back": repairs.taken_back, "due": len(repairs.due), "unheard": len(repairs.unheard)}
+
+
+@shared_task
+def probe_provider(provider_id: int) -> None:
+    """Ask a provider whose circuit is open its cheap question; where it answers, go on."""
+    provider = Provider.objects.select_related("budget").get(pk=provider_id)
+    if probe(provider):
+        close_circuit(provider)
 
 
 @shared_task
@@ -126,6 +147,24 @@ def begin(run: Run) -> None:
         send_fetches(fetches.fill_window(run.pk, run.provider.window))
     else:
         finish_run.delay(run.pk)
+
+
+def close_circuit(provider: Provider) -> None:
+    """Let the provider be asked again, and begin with what waited."""
+    send_fetches(circuit.close(provider))
+    log.info("%s answers again", provider, extra={"provider": provider.slug})
+
+
+def take_back(task_id: str) -> None:
+    """Take back what a task held whose process was lost, and send it again when its time has come."""
+    for postponed in fetches.lost(task_id):
+        send_later(postponed)
+
+
+def send_later(postponed: Postponed) -> None:
+    """Send a message with a countdown, unless the time is so far away that the row waits by itself."""
+    if postponed.seconds <= LONGEST_COUNTDOWN_SECONDS:
+        work_fetch.apply_async((postponed.fetch_id,), countdown=_countdown(postponed.seconds))
 
 
 def send_fetches(fetch_ids: Iterable[int]) -> None:

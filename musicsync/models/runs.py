@@ -93,7 +93,7 @@ class Fetch(models.Model):
     outcome = models.CharField(max_length=12, choices=Outcome, null=True, blank=True)
     attempts = models.IntegerField(db_default=0, help_text="How often somebody began to work on it.")
     failures = models.IntegerField(db_default=0, help_text="Failures in a row.")
-    crashes = models.IntegerField(db_default=0, help_text="How often its worker was lost while it had it, in a row.")
+    crashes = models.IntegerField(db_default=0, help_text="How often its worker was lost while it had it.")
     not_before = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)

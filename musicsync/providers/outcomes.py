@@ -9,6 +9,7 @@ from http import HTTPStatus
 from musicsync.providers.base import Adapter
 from musicsync.records import Gone, Permanent, ProviderError, RateLimited, Transient
 
+_MOST_EXCERPT_BYTES = 8000
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 
 
@@ -45,3 +46,9 @@ def retry_after(text: str, now: datetime) -> float | None:
         return None
     seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
     return seconds if seconds >= 0 and math.isfinite(seconds) else None
+
+
+def excerpt(body: bytes) -> str:
+    """Return the start of an answer, fit to be kept and shown: 2,000 characters that can be printed."""
+    text = body[:_MOST_EXCERPT_BYTES].decode("utf-8", "replace")
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)[:2000]

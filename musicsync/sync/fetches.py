@@ -3,9 +3,9 @@
 Each state change is one statement guarded by the state before it, so that a message delivered twice, a late worker or
 a cancelled run changes nothing.
 
-    pending -> queued -> leased -> applied | dead
+    pending -> queued -> leased -> applied | dead -> discarded
                   ^         |
-                  +- waiting <- (budget, Retry-After, retry)
+                  +- waiting <- (budget, Retry-After, retry, open circuit, lost worker)
 """
 
 import random
@@ -17,39 +17,64 @@ import msgspec
 from django.db import transaction
 from msgspec import Struct
 
-from musicsync.models import Budget, Fetch, KnownPage, Provider, Run
+from musicsync.identifiers import clean_text
+from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Worker
 from musicsync.records import Mode, Request
-from musicsync.sync import sql
+from musicsync.sync import sql, workers
+from musicsync.sync.budget import FREE_AT, RESERVE, SLOT_AT, SPACING, SPENT
 
 LEASE_SECONDS = 90
-"""Longer than the hard time limit of a task (75 s), so that a lease that runs out belongs to nobody any more."""
+"""Longer than the hard time limit of a task (75 s), so that a lease that runs out belongs to nobody any more.
+
+It is the last resort: what a lost child or worker held is taken back long before (``lost``, ``repair``).
+"""
 LONGEST_SLEEP_SECONDS = 0.25
 """A shorter wait for the budget is slept by the worker; a longer one goes back to the row."""
 GRACE_SECONDS = 5
 """How long after its time a fetch is left to the message that was sent with a countdown."""
-LOST_MESSAGE_SECONDS = 60
+LOST_MESSAGE_SECONDS = 25
 """How long a queued message may take before it is sent again; a second one does no harm."""
 MOST_FAILURES = 5
+MOST_CRASHES = 3
+"""A page that ends the process that reads it is not read again and again."""
+SHED_SECONDS = 3.0
 _FIRST_DELAY_SECONDS = 2.0
+_AWAY_SECONDS = 2.0
+TURNED_AWAY_SECONDS = 0.5
 _MOST_ERROR_TEXT = 4000
 _PLAN_CHUNK = 5000
 
-_FETCH, _RUN, _PROVIDER, _BUDGET, _PAGE = (model._meta.db_table for model in (Fetch, Run, Provider, Budget, KnownPage))
+_FETCH, _RUN, _PROVIDER, _BUDGET, _PAGE, _CIRCUIT, _WORKER = (
+    model._meta.db_table for model in (Fetch, Run, Provider, Budget, KnownPage, Circuit, Worker)
+)
+
+_LOST = f"""
+    crashes = f.crashes + 1, lease_token = NULL, finished_at = clock_timestamp(),
+    error = 'its worker was lost, or did not end in time',
+    status = CASE WHEN f.crashes + 1 >= {MOST_CRASHES} THEN 'dead' ELSE 'waiting' END,
+    not_before = clock_timestamp() + make_interval(secs => {_FIRST_DELAY_SECONDS} * power(2, f.crashes))
+"""
 
 
 class Lease(Struct, frozen=True):
-    """The right to work on one fetch, held by a token until it runs out. ``wait`` is in seconds: sleep it first."""
+    """The right to work on one fetch, held by a token until it runs out.
+
+    ``wait`` is in seconds: sleep it before the request is sent. ``concurrency`` is how many requests the budget allows
+    at the same time, ``provider_failures`` how many failed in a row before this one.
+    """
 
     id: int
     token: UUID
     run_id: int
     scope_id: int
     provider_id: int
-    budget_id: int
     mode: Mode
     key: str
     request: Request
     wait: float
+    budget_id: int
+    concurrency: int | None
+    provider_failures: int
 
 
 class Postponed(Struct, frozen=True):
@@ -59,47 +84,53 @@ class Postponed(Struct, frozen=True):
     seconds: float
 
 
-def claim(fetch_id: int) -> Lease | Postponed | None:
+class Repairs(Struct, frozen=True):
+    """What a sweep found: how many leases had nobody behind them, and the fetches to send a message about."""
+
+    taken_back: int
+    due: list[int]
+    unheard: list[int]
+
+
+def claim(fetch_id: int, task_id: str = "") -> Lease | Postponed | None:
     """Lease the fetch and reserve the provider's next slot, in one statement.
 
-    ``None`` where there is nothing to do: it is done, being worked on, not due, or its run has ended. The slot follows
-    GCRA: a request may go at ``theoretical_arrival_at - (burst - 1) / rate`` and moves that time on by ``1 / rate``.
+    ``None`` where there is nothing to do: it is done, being worked on, not due, or its run has ended.
     """
     rows = sql.query(
         f"""
         WITH claimed AS (
             UPDATE {_FETCH} f
             SET status = 'leased', lease_token = gen_random_uuid(), started_at = clock_timestamp(),
-                lease_expires_at = clock_timestamp() + make_interval(secs => %s)
-            FROM {_RUN} r JOIN {_PROVIDER} p ON p.id = r.provider_id
+                lease_expires_at = clock_timestamp() + make_interval(secs => %s),
+                attempts = attempts + 1, worker_id = %s, task_id = %s
+            FROM {_RUN} r JOIN {_PROVIDER} p ON p.id = r.provider_id LEFT JOIN {_CIRCUIT} c ON c.provider_id = p.id
             WHERE f.id = %s AND r.id = f.run_id AND r.status = 'running'
               AND f.status IN ('pending', 'queued', 'waiting')
               AND (f.not_before IS NULL OR f.not_before <= clock_timestamp())
             RETURNING f.id, f.lease_token AS token, f.run_id, f.scope_id, r.provider_id, p.budget_id, r.mode,
-                      f.key, f.request
+                      f.key, f.request, coalesce(c.failures, 0) AS provider_failures, c.opened_at
         ), slot AS (
-            UPDATE {_BUDGET} b
-            SET theoretical_arrival_at =
-                greatest(b.theoretical_arrival_at, clock_timestamp()) + make_interval(secs => 1 / b.rate)
-            FROM claimed
-            WHERE b.id = claimed.budget_id
-              AND (b.cooldown_until IS NULL OR b.cooldown_until <= clock_timestamp())
-              AND b.theoretical_arrival_at
-                  <= clock_timestamp() + make_interval(secs => (b.burst - 1) / b.rate + %s)
-            RETURNING
-                extract(epoch FROM b.theoretical_arrival_at - clock_timestamp())::float8 - b.burst / b.rate AS wait
+            UPDATE {_BUDGET} b SET {RESERVE} FROM claimed
+            WHERE b.id = claimed.budget_id AND claimed.opened_at IS NULL AND NOT {SPENT}
+              AND {SLOT_AT} <= clock_timestamp() + make_interval(secs => %s)
+            RETURNING extract(epoch FROM {SLOT_AT} - {SPACING} - clock_timestamp())::float8 AS wait,
+                b.concurrency
         )
-        SELECT claimed.*, slot.wait FROM claimed LEFT JOIN slot ON true
+        SELECT claimed.*, slot.* FROM claimed LEFT JOIN slot ON true
         """,  # noqa: S608
-        [LEASE_SECONDS, fetch_id, LONGEST_SLEEP_SECONDS],
+        [LEASE_SECONDS, workers.current(), task_id, fetch_id, LONGEST_SLEEP_SECONDS],
     )
     if not rows:
         return None
     row = rows[0]
+    del row["opened_at"]
     if row["wait"] is None:
-        return _postpone_to_slot(row["id"], row["token"])
-    request = msgspec.convert(row.pop("request"), Request)
-    return Lease(request=request, wait=max(0.0, row.pop("wait")), **row)
+        return _postpone(row["id"], row["token"], attempted=False)
+    lease = Lease(request=msgspec.convert(row.pop("request"), Request), wait=max(0.0, row.pop("wait")), **row)
+    if lease.concurrency and _asking(lease.budget_id) > lease.concurrency:
+        return _postpone(lease.id, lease.token, TURNED_AWAY_SECONDS, attempted=False)
+    return lease
 
 
 def hold(lease: Lease) -> bool:
@@ -123,7 +154,7 @@ def close(
     )
 
 
-def fail(lease: Lease, error: str) -> Postponed | None:
+def fail(lease: Lease, error: str, *, excerpt: str = "", trace: str = "") -> Postponed | None:
     """Note a failure that may pass: try again in 2, 4, 8, 16 s with jitter; the fifth in a row is the last.
 
     ``None`` where the fetch is dead by that, or the lease is not valid any more.
@@ -131,38 +162,54 @@ def fail(lease: Lease, error: str) -> Postponed | None:
     rows = sql.query(
         f"""
         UPDATE {_FETCH}
-        SET failures = failures + 1, error = %s, lease_token = NULL, finished_at = clock_timestamp(),
-            status = CASE WHEN failures + 1 >= %s THEN 'dead' ELSE 'waiting' END,
+        SET failures = failures + 1, error = %s, excerpt = %s, traceback = %s, lease_token = NULL,
+            finished_at = clock_timestamp(), status = CASE WHEN failures + 1 >= %s THEN 'dead' ELSE 'waiting' END,
             not_before = clock_timestamp() + make_interval(secs => %s * power(2, failures) * %s)
         WHERE id = %s AND lease_token = %s AND status = 'leased'
         RETURNING id, status, extract(epoch FROM not_before - clock_timestamp())::float8 AS seconds
         """,  # noqa: S608
-        [
-            error[:_MOST_ERROR_TEXT],
-            MOST_FAILURES,
-            _FIRST_DELAY_SECONDS,
-            random.uniform(0.75, 1.25),  # noqa: S311 - jitter, so that failures of one moment do not return as one
-            lease.id,
-            lease.token,
-        ],
+        [*_told(error, excerpt, trace), MOST_FAILURES, _FIRST_DELAY_SECONDS, _jitter(), lease.id, lease.token],
     )
     if not rows or rows[0]["status"] == Fetch.Status.DEAD:
         return None
     return Postponed(rows[0]["id"], rows[0]["seconds"])
 
 
-def bury(lease: Lease, error: str) -> None:
+def bury(lease: Lease, error: str, *, excerpt: str = "") -> None:
     """Give the fetch up: asking again will not help."""
     sql.execute(
-        f"UPDATE {_FETCH} SET status = 'dead', failures = failures + 1, error = %s, lease_token = NULL, "  # noqa: S608
-        "finished_at = clock_timestamp() WHERE id = %s AND lease_token = %s AND status = 'leased'",
-        [error[:_MOST_ERROR_TEXT], lease.id, lease.token],
+        f"UPDATE {_FETCH} SET status = 'dead', failures = failures + 1, error = %s, excerpt = %s, traceback = %s, "  # noqa: S608
+        "lease_token = NULL, finished_at = clock_timestamp() WHERE id = %s AND lease_token = %s AND status = 'leased'",
+        [*_told(error, excerpt, ""), lease.id, lease.token],
     )
 
 
 def postpone(lease: Lease, reason: str) -> Postponed | None:
-    """Give the fetch back until its budget allows it, which is no failure of its own."""
-    return _postpone_to_slot(lease.id, lease.token, reason)
+    """Give the fetch back until its budget and circuit allow it, which is no failure of its own."""
+    return _postpone(lease.id, lease.token, reason=reason)
+
+
+def shed(lease: Lease, reason: str) -> Postponed | None:
+    """Give the fetch back for some seconds: the provider had a load of its own, which is nobody's failure here."""
+    return _postpone(lease.id, lease.token, SHED_SECONDS * _jitter(), reason)
+
+
+def hand_back(lease: Lease, reason: str) -> Postponed | None:
+    """Give the fetch back because this process cannot go on with it: it is told to stop, or the database was away."""
+    return _postpone(lease.id, lease.token, _AWAY_SECONDS * _jitter(), reason)
+
+
+def lost(task_id: str) -> list[Postponed]:
+    """Take back what a task held whose process was lost; the third time the fetch is dead.
+
+    Whatever ended the process may be the page itself.
+    """
+    rows = sql.query(
+        f"UPDATE {_FETCH} f SET {_LOST} WHERE f.task_id = %s AND f.status = 'leased' "  # noqa: S608
+        "RETURNING f.id, f.status, extract(epoch FROM f.not_before - clock_timestamp())::float8 AS seconds",
+        [task_id],
+    )
+    return [Postponed(row["id"], row["seconds"]) for row in rows if row["status"] == Fetch.Status.WAITING]
 
 
 def owe(run_id: int, provider_id: int, mode: str, scope_id: int, requests: Sequence[Request]) -> None:
@@ -212,35 +259,35 @@ def fill_window(run_id: int, window: int) -> list[int]:
     return sorted(row["id"] for row in rows)
 
 
-def repair() -> list[int]:
-    """Take back what nobody works on any more and return the fetches to send a message about again.
-
-    A lease that ran out counts as a failure, because the page may be what ended its worker.
-    """
-    sql.execute(
-        f"""
-        UPDATE {_FETCH} f
-        SET failures = failures + 1, lease_token = NULL, finished_at = clock_timestamp(),
-            error = 'its worker was lost, or did not end in time',
-            status = CASE WHEN failures + 1 >= %s THEN 'dead' ELSE 'waiting' END, not_before = clock_timestamp()
-        FROM {_RUN} r
-        WHERE r.id = f.run_id AND r.status = 'running'
-          AND f.status = 'leased' AND f.lease_expires_at < clock_timestamp()
-        """,  # noqa: S608
-        [MOST_FAILURES],
-    )
+def repair() -> Repairs:
+    """Take back what nobody works on any more, and queue what is due or whose message was lost."""
+    taken_back = 0
+    if workers.is_heard():
+        taken_back = sql.execute(
+            f"""
+            UPDATE {_FETCH} f SET {_LOST} FROM {_RUN} r
+            WHERE r.id = f.run_id AND r.status = 'running' AND f.status = 'leased' AND (
+                f.lease_expires_at < clock_timestamp()
+                OR f.worker_id IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM {_WORKER} w
+                    WHERE w.id = f.worker_id AND w.seen_at > clock_timestamp() - make_interval(secs => %s)))
+            """,  # noqa: S608
+            [workers.LOST_SECONDS],
+        )
     rows = sql.query(
         f"""
         UPDATE {_FETCH} f SET status = 'queued', queued_at = clock_timestamp()
-        FROM {_RUN} r
-        WHERE r.id = f.run_id AND r.status = 'running' AND (
+        FROM {_FETCH} was JOIN {_RUN} r ON r.id = was.run_id
+        WHERE was.id = f.id AND r.status = 'running' AND (
             f.status = 'waiting' AND f.not_before < clock_timestamp() - make_interval(secs => %s)
             OR f.status = 'queued' AND f.queued_at < clock_timestamp() - make_interval(secs => %s))
-        RETURNING f.id
+        RETURNING f.id, was.status
         """,  # noqa: S608
         [GRACE_SECONDS, LOST_MESSAGE_SECONDS],
     )
-    return sorted(row["id"] for row in rows)
+    due = sorted(row["id"] for row in rows if row["status"] == Fetch.Status.WAITING)
+    unheard = sorted(row["id"] for row in rows if row["status"] == Fetch.Status.QUEUED)
+    return Repairs(taken_back, due, unheard)
 
 
 def any_open(run_id: int) -> bool:
@@ -269,16 +316,46 @@ def _unknown(provider_id: int, requests: Sequence[Request]) -> list[Request]:
     return list(owed.values())
 
 
-def _postpone_to_slot(fetch_id: int, token: UUID, reason: str = "") -> Postponed | None:
+def _asking(budget_id: int) -> int:
+    """Count the fetches of a budget that are being worked on.
+
+    Whoever counts has taken its own lease before. So of those that ask at the same time, the last to take one counted
+    them all, and they are not more than it may be.
+    """
+    found: int = sql.query(
+        f"SELECT count(*) AS n FROM {_FETCH} f JOIN {_RUN} r ON r.id = f.run_id "  # noqa: S608
+        f"JOIN {_PROVIDER} p ON p.id = r.provider_id "
+        "WHERE p.budget_id = %s AND r.status = 'running' AND f.status = 'leased'",
+        [budget_id],
+    )[0]["n"]
+    return found
+
+
+def _postpone(
+    fetch_id: int, token: UUID, seconds: float = 0.0, reason: str = "", *, attempted: bool = True
+) -> Postponed | None:
+    """Let the fetch wait these seconds, and for its budget and circuit; say whether its provider was asked."""
     rows = sql.query(
         f"""
         UPDATE {_FETCH} f
-        SET status = 'waiting', lease_token = NULL, error = %s, not_before = greatest(
-            b.cooldown_until, b.theoretical_arrival_at - make_interval(secs => (b.burst - 1) / b.rate))
+        SET status = 'waiting', lease_token = NULL, error = coalesce(nullif(%s, ''), f.error),
+            attempts = f.attempts - %s, not_before = greatest(
+            {FREE_AT}, c.probe_at, clock_timestamp() + make_interval(secs => %s))
         FROM {_RUN} r JOIN {_PROVIDER} p ON p.id = r.provider_id JOIN {_BUDGET} b ON b.id = p.budget_id
+            LEFT JOIN {_CIRCUIT} c ON c.provider_id = p.id AND c.opened_at IS NOT NULL
         WHERE f.id = %s AND f.lease_token = %s AND f.status = 'leased' AND r.id = f.run_id
         RETURNING f.id, greatest(0, extract(epoch FROM f.not_before - clock_timestamp()))::float8 AS seconds
         """,  # noqa: S608
-        [reason[:_MOST_ERROR_TEXT], fetch_id, token],
+        [clean_text(reason)[:_MOST_ERROR_TEXT], 0 if attempted else 1, seconds, fetch_id, token],
     )
     return Postponed(rows[0]["id"], rows[0]["seconds"]) if rows else None
+
+
+def _told(error: str, excerpt: str, trace: str) -> tuple[str, str, str]:
+    """Return what is kept of a failure, as PostgreSQL takes it."""
+    return clean_text(error)[:_MOST_ERROR_TEXT], clean_text(excerpt)[:_MOST_ERROR_TEXT], clean_text(trace)
+
+
+def _jitter() -> float:
+    """Return a factor, so that failures of one moment do not return as one."""
+    return random.uniform(0.75, 1.25)  # noqa: S311

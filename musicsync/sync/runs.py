@@ -1,4 +1,4 @@
-"""A run from its first row to its last: open, finish, cancel, replay, approve."""
+"""A run from its first row to its last: open, finish, cancel, replay, discard, approve."""
 
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -147,11 +147,19 @@ def replay(run: Run, chosen: QuerySet[Fetch]) -> int:
     """
     with transaction.atomic():
         replayed = chosen.filter(run=run, status=Fetch.Status.DEAD).update(
-            status=Fetch.Status.PENDING, failures=0, not_before=None
+            status=Fetch.Status.PENDING, failures=0, crashes=0, not_before=None
         )
         if replayed and not _reopen(run):
             raise MusicsyncError(f"run {run.pk} was cancelled: start a new one of {run.provider} instead")
     return replayed
+
+
+def discard(chosen: QuerySet[Fetch]) -> int:
+    """Give up the dead ones of the chosen fetches for good; return how many those are.
+
+    What their pages held before stays as it is: it is no evidence that anything is gone.
+    """
+    return chosen.filter(status=Fetch.Status.DEAD).update(status=Fetch.Status.DISCARDED)
 
 
 def prune() -> int:

@@ -5,15 +5,48 @@ transactions insert in the same order), and measured 62,000 to 75,000 rows/s aga
 prototype with one flat table and 100 to 500 rows a batch.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
-from django.db import connection
+from django.db import Error, connection
+from psycopg.errors import Error as Cause
 
 Row = dict[str, Any]
+Found = TypeVar("Found")
 
+PATIENCE_SECONDS = 20.0
+_LOOK_AGAIN_SECONDS = 0.5
 _JSONB_OID = 3802
+_AWAY_CLASSES = ("08", "53", "57")
+"""Connection lost, out of resources (disk, memory, connections), stopped by an operator: SQLSTATE classes that pass."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell an error of the database's surroundings, which passes, from one that the statement itself made."""
+    cause = error.__cause__
+    if not isinstance(error, Error) or not isinstance(cause, Cause):
+        return isinstance(error, Error) and "connection" in str(error)
+    return (cause.sqlstate or _AWAY_CLASSES[0]).startswith(_AWAY_CLASSES)
+
+
+def patiently(function: Callable[[], Found]) -> Found:
+    """Call the function, again where the database is away, for 20 s: nobody can do anything without it meanwhile.
+
+    Raises:
+        Error: it was away all the time, or what the function raises besides.
+    """
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return function()
+        except Error as error:
+            if not is_away(error) or time.monotonic() > end:
+                raise
+            # A broken connection stays broken: the next call makes a new one.
+            connection.close()
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def query(statement: str, parameters: Sequence[Any] = ()) -> list[Row]:

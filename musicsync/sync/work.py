@@ -5,22 +5,47 @@ import traceback
 from http import HTTPStatus
 
 from django.conf import settings
+from django.db import Error, connection
 from msgspec import Struct
 
 from musicsync.models import KnownPage, Provider
 from musicsync.providers import registry
 from musicsync.providers.base import Adapter
 from musicsync.providers.http import Client, client_of
-from musicsync.records import Gone, MusicsyncError, Permanent, RateLimited, Transient
-from musicsync.sync import apply, budget, fetches
+from musicsync.providers.outcomes import excerpt
+from musicsync.records import (
+    Gone,
+    MusicsyncError,
+    Page,
+    Permanent,
+    ProviderError,
+    RateLimited,
+    Refused,
+    Request,
+    Response,
+    Shed,
+    Transient,
+)
+from musicsync.sync import apply, budget, circuit, fetches, sql
 from musicsync.sync.fetches import Lease, Postponed
+
+LATE_SECONDS = 0.02
+"""A request that goes out later than this after its slot comes too close to those that follow: they are moved."""
+
+
+class Notice(Struct, frozen=True):
+    """What people should be told of; the same ``key`` is told once an hour."""
+
+    key: str
+    subject: str
+    body: str
 
 
 class Step(Struct, frozen=True, kw_only=True):
     """What should happen next.
 
     ``send`` are fetches to send a message about now; ``postponed`` and ``failed`` one to send later, after ``error``;
-    ``run_ended`` says that ``run_id`` owes nothing any more.
+    ``run_ended`` says that ``run_id`` owes nothing any more; ``notice`` is to be told to people.
     """
 
     run_id: int = 0
@@ -29,50 +54,146 @@ class Step(Struct, frozen=True, kw_only=True):
     failed: Postponed | None = None
     error: str = ""
     run_ended: bool = False
+    notice: Notice | None = None
 
 
-def work(fetch_id: int) -> Step:
+def work(fetch_id: int, task_id: str = "") -> Step:
     """Work on one fetch: claim it, ask the provider, apply the answer, and see what is next.
 
     Raises:
         Exception: whatever was not foreseen, after it was noted on the row, which is tried again.
+        SystemExit: this process is told to stop; the fetch was given back.
     """
-    lease = fetches.claim(fetch_id)
+    lease = sql.patiently(lambda: fetches.claim(fetch_id, task_id))
     if lease is None:
         return Step()
     if isinstance(lease, Postponed):
         return Step(postponed=lease)
-    time.sleep(lease.wait)
+    slot_at = time.monotonic() + lease.wait
+    try:
+        return _work_on(lease, slot_at)
+    except SystemExit:
+        _hand_back(lease, "its worker was told to stop")
+        raise
+    except Error as error:
+        if sql.is_away(error):
+            return Step(postponed=_hand_back(lease, f"the database was away: {error}"))
+        _note_unforeseen(lease, error)
+        raise
+    except Exception as error:
+        _note_unforeseen(lease, error)
+        raise
+
+
+def _work_on(lease: Lease, slot_at: float) -> Step:
+    """Ask and apply, and turn each outcome into what is next."""
     provider = Provider.objects.select_related("budget").get(pk=lease.provider_id)
     try:
-        _ask_and_apply(lease, provider)
+        _ask_and_apply(lease, provider, slot_at)
     except RateLimited as error:
         budget.cool_down(lease.budget_id, error.retry_after)
         return Step(postponed=fetches.postpone(lease, str(error)))
+    except Shed as error:
+        return Step(postponed=fetches.shed(lease, str(error)))
     except Transient as error:
-        failed = fetches.fail(lease, str(error))
-        if failed is not None:
-            return Step(failed=failed, error=str(error))
+        return _failed(lease, provider, error)
+    except Refused as error:
+        if not probe(provider):
+            return _refused(lease, provider, error)
+        # The credential is good for other things: it is this request that is refused.
+        fetches.bury(lease, str(error), excerpt=error.excerpt)
     except Gone as error:
         apply.gone(lease, str(error))
     except (Permanent, MusicsyncError) as error:
-        fetches.bury(lease, str(error))
-    except Exception:
-        fetches.fail(lease, traceback.format_exc())
-        raise
+        fetches.bury(lease, str(error), excerpt=error.excerpt if isinstance(error, Permanent) else "")
+    if lease.provider_failures:
+        circuit.answered(provider.pk)
+    return _go_on(lease, provider)
+
+
+def _failed(lease: Lease, provider: Provider, error: Transient) -> Step:
+    notice = _opened(provider, error) if circuit.failed(provider.pk, str(error)) else None
+    failed = fetches.fail(lease, str(error), excerpt=error.excerpt)
+    if failed is None:
+        return _go_on(lease, provider, notice)
+    return Step(failed=failed, error=str(error), notice=notice)
+
+
+def _refused(lease: Lease, provider: Provider, error: Refused) -> Step:
+    notice = _opened(provider, error) if circuit.open_at_once(provider.pk, str(error)) else None
+    return Step(postponed=fetches.postpone(lease, str(error)), notice=notice)
+
+
+def _go_on(lease: Lease, provider: Provider, notice: Notice | None = None) -> Step:
     send = fetches.fill_window(lease.run_id, provider.window)
-    return Step(run_id=lease.run_id, send=send, run_ended=not send and not fetches.any_open(lease.run_id))
+    run_ended = not send and not fetches.any_open(lease.run_id)
+    return Step(run_id=lease.run_id, send=send, run_ended=run_ended, notice=notice)
 
 
-def _ask_and_apply(lease: Lease, provider: Provider) -> None:
+def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float) -> None:
     adapter = registry.get(provider.adapter)
     known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
-    response = client_for(provider, adapter).get(lease.request, known.etag if known else None)
+    client = client_for(provider, adapter)
+    _wait_for(slot_at, lease.budget_id)
+    response = client.get(lease.request, known.etag if known else None)
+    if response.pause:
+        budget.cool_down(lease.budget_id, response.pause)
     if known is not None and response.status == HTTPStatus.NOT_MODIFIED:
         apply.not_modified(lease, known)
         return
-    page = adapter.parse(lease.request, response)
+    page = _parse(adapter, lease.request, response)
     apply.page(lease, page, response.headers.get("etag"), adapter.parser_version)
+
+
+def _wait_for(slot_at: float, budget_id: int) -> None:
+    """Sleep until the slot; where it has gone by meanwhile, move those behind it as much."""
+    time.sleep(max(0.0, slot_at - time.monotonic()))
+    late = time.monotonic() - slot_at
+    if late > LATE_SECONDS:
+        budget.came_late(budget_id, late)
+
+
+def _parse(adapter: Adapter, request: Request, response: Response) -> Page:
+    """Parse the answer; an error of it shows the answer's start."""
+    try:
+        return adapter.parse(request, response)
+    except ProviderError as error:
+        error.excerpt = error.excerpt or excerpt(response.body)
+        raise
+
+
+def probe(provider: Provider) -> bool:
+    """Ask the provider its cheap question, and tell whether it answered; the circuit keeps what it said instead.
+
+    Nothing is asked while a pause lasts or the quota is used up: that is no answer.
+    """
+    if budget.count_one(provider.budget_id) is not None:
+        return False
+    adapter = registry.get(provider.adapter)
+    try:
+        adapter.parse(adapter.probe(), client_for(provider, adapter).get(adapter.probe()))
+    except (ProviderError, MusicsyncError) as error:
+        circuit.still_open(provider.pk, str(error))
+        return False
+    return True
+
+
+def _opened(provider: Provider, error: ProviderError) -> Notice:
+    return Notice(
+        f"circuit:{provider}",
+        f"{provider} is not asked any more until it answers again",
+        f"{error}\nA probe goes out every few minutes; what is owed waits and is not lost.",
+    )
+
+
+def _note_unforeseen(lease: Lease, error: Exception) -> None:
+    sql.patiently(lambda: fetches.fail(lease, f"{type(error).__name__}: {error}", trace=traceback.format_exc()))
+
+
+def _hand_back(lease: Lease, reason: str) -> Postponed | None:
+    # Whatever was under way on this connection is not to be finished.
+    connection.close()
+    return sql.patiently(lambda: fetches.hand_back(lease, reason))
 
 
 def client_for(provider: Provider, adapter: Adapter) -> Client:

@@ -298,26 +298,27 @@ def test_a_fetch_is_not_worked_on_before_its_time(one: Provider) -> None:
     assert fetches.claim(run.fetches.get().pk) is None
 
 
-def test_a_lost_lease_is_repaired_and_five_are_the_end(one: Provider) -> None:
+def test_a_lost_lease_is_taken_back_and_three_are_the_end(one: Provider) -> None:
     run = open_run(one, ["a"])
-    for lost in range(1, 6):
+    for lost in range(1, 4):
         late = lease(run, "a")
         Fetch.objects.filter(run=run).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-        fetches.repair()
-        assert Fetch.objects.get(run=run).failures == lost
+        assert fetches.repair().taken_back == 1
+        row = Fetch.objects.get(run=run)
+        assert (row.crashes, row.failures, row.attempts) == (lost, 0, lost)
         apply.page(late, Page(records=tuple(tracks(1))), None, 1)
         assert not SourceTrack.objects.exists()
         Fetch.objects.filter(run=run, status="waiting").update(not_before=timezone.now() - timedelta(seconds=6))
-        assert fetches.repair() == ([run.fetches.get().pk] if lost < 5 else [])
+        assert fetches.repair().due == ([row.pk] if lost < 3 else [])
     assert Fetch.objects.get(run=run).status == "dead"
 
 
 def test_a_message_that_does_not_come_is_sent_again(one: Provider) -> None:
     run = open_run(one, ["a"])
     sent = fetches.fill_window(run.pk, 1)
-    assert fetches.repair() == []
-    Fetch.objects.filter(run=run).update(queued_at=timezone.now() - timedelta(seconds=61))
-    assert fetches.repair() == sent
+    assert fetches.repair().unheard == []
+    Fetch.objects.filter(run=run).update(queued_at=timezone.now() - timedelta(seconds=26))
+    assert fetches.repair().unheard == sent
 
 
 def test_success_after_failures_leaves_the_fetch_applied(one: Provider) -> None:
