@@ -1,0 +1,111 @@
+"""The circuit breaker: a provider that is down, or refuses the credential, is left alone until a probe is answered."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from musicsync.models import Circuit, Fetch, Provider
+from musicsync.sync import circuit, fetches, runs
+from musicsync.sync.work import probe, work
+from tests.integration.driving import control, drive, follow
+from tests.integration.paging import open_run, provider
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
+
+@pytest.fixture
+def one(db: None) -> Provider:
+    return provider("one")
+
+
+def is_open() -> bool:
+    return Circuit.objects.filter(opened_at__isnull=False).exists()
+
+
+def test_four_failures_in_a_row_open_it_once(one: Provider) -> None:
+    assert [circuit.failed(one.pk, f"GET /a: 50{n}") for n in range(6)] == [False, False, False, True, False, False]
+    row = Circuit.objects.get()
+    assert (row.failures, row.reason) == (4, "GET /a: 503")
+
+
+def test_an_answer_between_failures_starts_the_count_anew(one: Provider) -> None:
+    for _ in range(3):
+        circuit.failed(one.pk, "no")
+    circuit.answered(one.pk)
+    assert [circuit.failed(one.pk, "no") for _ in range(3)] == [False] * 3
+    assert not is_open()
+
+
+def test_nothing_is_claimed_while_it_is_open(one: Provider) -> None:
+    run = open_run(one, ["a"])
+    circuit.open_at_once(one.pk, "401")
+    found = fetches.claim(run.fetches.get().pk)
+    assert isinstance(found, fetches.Postponed)
+    assert found.seconds == pytest.approx(circuit.FIRST_PROBE_SECONDS, abs=1)
+    row = run.fetches.get()
+    assert (row.status, row.attempts, row.failures) == ("waiting", 0, 0)
+
+
+def test_one_caller_alone_gets_a_probe_and_the_next_comes_later(one: Provider) -> None:
+    circuit.open_at_once(one.pk, "no")
+    waits = []
+    for _ in range(7):
+        assert circuit.take_due() == []
+        Circuit.objects.update(probe_at=timezone.now())
+        assert circuit.take_due() == [one.pk]
+        waits.append(round((Circuit.objects.get().probe_at - timezone.now()).total_seconds()))
+    assert waits == [20, 40, 80, 160, 300, 300, 300]
+
+
+def test_closing_it_lets_go_on_what_waited(one: Provider) -> None:
+    run = open_run(one, ["a", "b"])
+    circuit.open_at_once(one.pk, "no")
+    for pk in run.fetches.values_list("pk", flat=True):
+        fetches.claim(pk)
+    assert circuit.close(one) == sorted(run.fetches.values_list("pk", flat=True))
+    assert set(run.fetches.values_list("status", "not_before")) == {("queued", None)}
+    assert not is_open()
+
+
+def test_a_provider_that_is_down_loses_nothing(small: str) -> None:
+    followed = follow(small, "feed")
+    run = runs.open_run(followed, "full", "cli")
+    control(small, "faults", json=[{"kind": "status", "status": 503}])
+    (fetch_id,) = fetches.fill_window(run.pk, 1)
+    notices = []
+    for _ in range(circuit.MOST_FAILURES):
+        step = work(fetch_id)
+        notices.append(step.notice)
+        Fetch.objects.filter(pk=fetch_id).update(not_before=None)
+    assert [notice is not None for notice in notices] == [False, False, False, True]
+    assert "503" in notices[-1].body
+    postponed = work(fetch_id).postponed
+    assert postponed is not None
+    assert not probe(followed)
+    assert "503" in Circuit.objects.get().reason
+
+    control(small, "faults", json=[])
+    assert probe(followed)
+    for waiting in circuit.close(followed):
+        work(waiting)
+    ended = drive(run)
+    assert (ended.status, ended.summary["track.created"]) == ("done", 100)
+    assert Fetch.objects.filter(status="dead").count() == 0
+
+
+def test_a_dead_fetch_of_a_provider_that_answers_opens_nothing(small: str) -> None:
+    followed = follow(small, "deezer")
+    run = runs.open_run(followed, "full", "cli")
+    bad = run.fetches.order_by("pk").first()
+    control(small, "faults", json=[{"kind": "status", "status": 500, "path": bad.key.partition("?")[0]}])
+    ended = drive(run)
+    assert ended.status == "errors"
+    assert not is_open()
+    assert Fetch.objects.get(status="dead").failures == 5
+
+
+def test_a_probe_waits_for_the_pause(one: Provider) -> None:
+    one.budget.cooldown_until = timezone.now() + timedelta(minutes=5)
+    one.budget.save()
+    assert not probe(one)
