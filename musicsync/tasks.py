@@ -9,7 +9,7 @@ import math
 import time
 import traceback
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from celery import Task, current_app, shared_task
@@ -69,7 +69,8 @@ def start_run(self: Task[Any, Any], provider: str, mode: Mode) -> int | None:
     row = Provider.objects.select_related("budget").get(slug=provider)
     if not row.enabled:
         return None
-    slot = schedule.slot_of(name, datetime.now(UTC)) if name else None
+    named = getattr(self.request, "slot", None)  # not in a message of an earlier release
+    slot = datetime.fromisoformat(named) if named else schedule.slot_of(name) if name else None
     try:
         run = runs.open_run(row, mode, Run.Trigger.SCHEDULE, schedule=name, slot=slot)
     except runs.SlotTaken as error:
@@ -129,6 +130,17 @@ def probe_provider(provider_id: int) -> None:
 
 
 @shared_task
+def watch() -> None:
+    """Tell people of each run that its schedule meant and that was not started; send it again as often as they are."""
+    for missing in schedule.missing_runs():
+        subject = f"{missing.schedule}: no run was started for {missing.slot:%Y-%m-%d %H:%M} UTC"
+        body = "It is asked for once more now. Look at the failures of start_run, and whether beat and a worker run."
+        if alert(f"missing-run:{missing.schedule}", subject, body):
+            headers = {"periodic_task_name": missing.schedule, "slot": missing.slot.isoformat()}
+            start_run.apply_async((missing.provider, missing.mode), headers=headers)
+
+
+@shared_task
 def prune() -> None:
     """Delete what is only of use for a while: the fetches of old runs, and old failures."""
     runs.prune()
@@ -178,8 +190,9 @@ def _countdown(seconds: float) -> float:
     return max(1, math.ceil(seconds)) if current_app.conf.task_default_queue_type == "quorum" else seconds
 
 
-def alert(key: str, subject: str, body: str = "") -> None:
-    """Tell people, once an hour at most for the same ``key``."""
+def alert(key: str, subject: str, body: str = "") -> bool:
+    """Tell people, once an hour at most for the same ``key``; return whether they are told now."""
     alert_id = alerts.note(key, subject, body)
     if alert_id is not None:
         send_alert.delay(alert_id)
+    return alert_id is not None

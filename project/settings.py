@@ -257,9 +257,8 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = 200_000
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-# After an outage longer than this, wait for the next slot rather than fire everything that was missed at once.
-CELERY_BEAT_CRON_STARTING_DEADLINE = int(timedelta(hours=2).total_seconds())
+# Any number of beats, of which one sends; a slot that was missed by all of them is sent once.
+CELERY_BEAT_SCHEDULER = "project.beat:LeadingScheduler"
 
 # --- Embedded servers -------------------------------------------------------------------------------------------------
 

@@ -7,11 +7,14 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as PlainGroupAdmin
 from django.contrib.auth.admin import UserAdmin as PlainUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django_celery_beat import admin as beat
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from musicsync import schedule
 from musicsync.admin.plain import PlainAdmin
 
 for model in (User, Group, PeriodicTask, CrontabSchedule, IntervalSchedule, ClockedSchedule, SolarSchedule):
@@ -48,6 +51,16 @@ class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, PlainAdmin):  # type: ignore[mis
     """When runs start."""
 
     form = _PeriodicTaskForm
+
+    @admin.action(description="Enable selected tasks")
+    def enable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Switch the schedules on; they owe nothing of the time before."""
+        schedule.count_from_now(queryset.filter(enabled=False))
+        super().enable_tasks(request, queryset)
+
+    def _toggle_tasks_activity(self, queryset: QuerySet[PeriodicTask]) -> int:
+        schedule.count_from_now(queryset.filter(enabled=False))
+        return int(super()._toggle_tasks_activity(queryset))
 
 
 @admin.register(CrontabSchedule)

@@ -1,6 +1,8 @@
 """When runs start, and that they start once."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,15 +12,17 @@ from celery.exceptions import Retry
 from django.apps import apps
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
-from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from musicsync import schedule, tasks
-from musicsync.models import Provider, Run
+from musicsync.models import Alert, Leader, Provider, Run
+from musicsync.sync import leader
 from tests.integration.paging import open_run, provider
 
 pytestmark = pytest.mark.usefixtures("db")
-
-NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -69,12 +73,28 @@ def test_migrating_again_overwrites_no_edit_of_what_musicsync_sends_for_itself(o
     seed(apps, None)
     sweep.refresh_from_db()
     assert (sweep.enabled, sweep.task) == (False, "something.else")
-    assert PeriodicTask.objects.filter(name__startswith="musicsync:").count() == 2
+    assert PeriodicTask.objects.filter(name__startswith="musicsync:").count() == 3
 
 
 def test_a_deleted_provider_takes_its_schedules_along(one: Provider) -> None:
     one.delete()
     assert not PeriodicTask.objects.filter(name__startswith="one:").exists()
+
+
+MOMENT = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+
+
+def at(moment: datetime, name: str = "one: full") -> PeriodicTask:
+    """Return the schedule as beat finds it at that time, made long before."""
+    PeriodicTask.objects.filter(name=name).update(date_changed=moment - timedelta(days=400))
+    task = PeriodicTask.objects.get(name=name)
+    task.now = moment
+    return task
+
+
+def every(number: int, period: str, name: str = "one: full") -> None:
+    interval, _ = IntervalSchedule.objects.get_or_create(every=number, period=period)
+    PeriodicTask.objects.filter(name=name).update(crontab=None, interval=interval)
 
 
 @pytest.mark.parametrize(
@@ -94,21 +114,241 @@ def test_the_slot_of_a_crontab_is_the_time_that_it_last_meant(
 ) -> None:
     due = CrontabSchedule.objects.create(**({"hour": "*", "timezone": "UTC"} | fields))
     PeriodicTask.objects.filter(name="one: full").update(crontab=due)
-    assert schedule.slot_of("one: full", NOW) == slot
-    assert schedule.slot_of("one: full", NOW + timedelta(seconds=1)) == slot
+    assert schedule.due_slot(at(MOMENT)) == slot
+    assert schedule.due_slot(at(MOMENT + timedelta(seconds=1))) == slot
 
 
-def test_the_slot_of_an_interval_is_the_same_for_two_beats_a_moment_apart(one: Provider) -> None:
-    every = IntervalSchedule.objects.create(every=10, period="minutes")
-    PeriodicTask.objects.filter(name="one: full").update(crontab=None, interval=every)
-    slot = schedule.slot_of("one: full", NOW)
-    assert slot == datetime(2026, 3, 14, 15, 0, tzinfo=UTC)
-    assert schedule.slot_of("one: full", NOW + timedelta(seconds=3)) == slot
-    assert schedule.slot_of("one: full", NOW + timedelta(minutes=10)) == slot + timedelta(minutes=10)
+def test_the_slot_of_an_interval_is_the_same_whoever_asks_a_moment_later(one: Provider) -> None:
+    every(10, "minutes")
+    slot = datetime(2026, 3, 14, 15, 0, tzinfo=UTC)
+    assert schedule.due_slot(at(MOMENT)) == schedule.due_slot(at(MOMENT + timedelta(seconds=3))) == slot
+    assert schedule.due_slot(at(MOMENT + timedelta(minutes=10))) == slot + timedelta(minutes=10)
+
+
+def waiting(name: str = "one: full") -> PeriodicTask:
+    return next(task for task in schedule.waiting() if task.name == name)
+
+
+def last_sent(ago: timedelta, name: str = "one: full") -> None:
+    PeriodicTask.objects.filter(name=name).update(
+        last_run_at=timezone.now() - ago, date_changed=timezone.now() - timedelta(days=30)
+    )
+
+
+def test_a_slot_is_due_until_it_is_sent_and_the_missed_ones_before_it_never(one: Provider) -> None:
+    every(1, "hours")
+    last_sent(timedelta(hours=7))
+    task = waiting()
+    assert task.now - timedelta(hours=1) < (schedule.due_slot(task) or task.now) <= task.now
+    schedule.sent(task)
+    again = waiting()
+    assert schedule.due_slot(again) is None
+    assert (again.last_run_at, again.total_run_count) == (task.now, 1)
+
+
+def test_a_beat_that_was_stopped_for_a_while_takes_nothing_back_that_another_noted(one: Provider) -> None:
+    every(1, "hours")
+    last_sent(timedelta(hours=7))
+    stopped = waiting()
+    other = waiting()
+    schedule.sent(other)
+    stopped.now -= timedelta(hours=3)
+    schedule.sent(stopped)
+    assert waiting().last_run_at == other.now
+
+
+def test_what_a_clock_that_was_ahead_wrote_counts_from_now(one: Provider) -> None:
+    every(5, "seconds")
+    PeriodicTask.objects.update(
+        last_run_at=timezone.now() + timedelta(hours=1), date_changed=timezone.now() + timedelta(hours=1)
+    )
+    task = waiting()
+    assert (task.last_run_at, task.date_changed) <= (task.now, task.now)
+    task.now += timedelta(seconds=5)
+    assert schedule.due_slot(task) is not None
+
+
+def test_a_schedule_owes_nothing_of_the_time_before_it_was_edited(one: Provider) -> None:
+    every(1, "days")
+    edits: list[Callable[[], object]] = [
+        lambda: PeriodicTask.objects.get(name="one: full").save(),
+        IntervalSchedule.objects.get(every=1, period="days").save,
+        one.save,
+    ]
+    for edit in edits:
+        last_sent(timedelta(days=2))
+        assert schedule.due_slot(waiting()) is not None
+        edit()
+        assert schedule.due_slot(waiting()) is None
+
+
+@pytest.mark.parametrize("action", ["enable_tasks", "toggle_tasks"])
+def test_a_schedule_that_the_admin_s_list_switches_on_owes_nothing_of_the_time_before(
+    one: Provider, action: str, admin_client: Client
+) -> None:
+    every(1, "days")
+    last_sent(timedelta(days=2))
+    PeriodicTask.objects.filter(name="one: full").update(enabled=False)
+    chosen = PeriodicTask.objects.get(name="one: full")
+    answer = admin_client.post(
+        reverse("admin:django_celery_beat_periodictask_changelist"), {"action": action, "_selected_action": [chosen.pk]}
+    )
+    assert answer.status_code == 302
+    task = waiting()
+    assert task.now - task.date_changed < timedelta(minutes=1)
+    task.now = task.date_changed + timedelta(days=1)
+    assert schedule.due_slot(task) is not None
+
+
+def test_a_schedule_begins_at_its_start_and_ends_when_it_expires(one: Provider) -> None:
+    every(10, "minutes")
+    last_sent(timedelta(days=1))
+    now = timezone.now()
+    PeriodicTask.objects.filter(name="one: full").update(start_time=now - timedelta(minutes=25))
+    assert schedule.due_slot(waiting()) == now - timedelta(minutes=5)
+    PeriodicTask.objects.filter(name="one: full").update(start_time=now + timedelta(minutes=1))
+    assert schedule.due_slot(waiting()) is None
+    PeriodicTask.objects.filter(name="one: full").update(expires=now)
+    assert "one: full" not in {task.name for task in schedule.waiting()}
+
+
+def test_a_time_that_is_meant_once_is_sent_once(one: Provider) -> None:
+    moment = timezone.now() - timedelta(minutes=5)
+    clocked = ClockedSchedule.objects.create(clocked_time=moment)
+    PeriodicTask.objects.filter(name="one: full").update(crontab=None, clocked=clocked, one_off=True)
+    task = waiting()
+    assert schedule.due_slot(task) == moment
+    schedule.sent(task)
+    assert not PeriodicTask.objects.get(name="one: full").enabled
 
 
 def test_a_schedule_that_is_not_there_has_no_slot() -> None:
-    assert schedule.slot_of("nobody: full", NOW) is None
+    assert schedule.slot_of("nobody: full") is None
+
+
+def overdue(of: Provider, mode: str = "full", ago: timedelta = timedelta(minutes=30)) -> datetime:
+    """Let the schedule have meant a run that long ago; return the slot."""
+    slot = timezone.now() - ago
+    every(2, "days", f"{of.slug}: {mode}")
+    PeriodicTask.objects.filter(name=f"{of.slug}: {mode}").update(
+        start_time=slot, date_changed=slot - timedelta(days=1)
+    )
+    return slot
+
+
+def missing() -> list[tuple[str, datetime]]:
+    return [(run.schedule, run.slot) for run in schedule.missing_runs()]
+
+
+def a_run(of: Provider, **fields: Any) -> Run:
+    started_at = fields.pop("started_at", timezone.now())
+    run = Run.objects.create(provider=of, mode="full", trigger="cli", **fields)
+    Run.objects.filter(pk=run.pk).update(started_at=started_at)
+    return run
+
+
+def test_a_run_that_was_meant_and_not_started_is_missing(one: Provider) -> None:
+    assert missing() == []
+    slot = overdue(one)
+    assert missing() == [("one: full", slot)]
+    a_run(one, status="done", schedule="one: full", slot=slot, finished_at=slot - timedelta(hours=1))
+    assert missing() == []
+
+
+def test_a_run_is_missing_after_ten_minutes_only(one: Provider) -> None:
+    overdue(one, ago=timedelta(minutes=9))
+    assert missing() == []
+
+
+def test_no_run_is_missing_of_what_is_switched_off_or_was_edited_since(one: Provider) -> None:
+    overdue(one)
+    Provider.objects.update(enabled=False)
+    assert missing() == []
+    one.save()
+    assert missing() == []
+    overdue(one)
+    PeriodicTask.objects.update(enabled=False)
+    assert missing() == []
+
+
+def test_a_run_under_way_excuses_an_incremental_one_and_a_full_one_for_two_hours(one: Provider) -> None:
+    often = overdue(one, "incremental", timedelta(hours=3))
+    nightly = overdue(one, "full", timedelta(hours=3))
+    running = a_run(one, started_at=often - timedelta(hours=1))
+    assert missing() == [("one: full", nightly)]
+    overdue(one, "full", timedelta(hours=2))
+    assert missing() == []
+    Run.objects.filter(pk=running.pk).update(status="done", finished_at=often - timedelta(minutes=1))
+    assert {name for name, _ in missing()} == {"one: incremental", "one: full"}
+
+
+def test_a_schedule_with_arguments_that_are_no_json_is_no_reason_to_miss_the_others(one: Provider) -> None:
+    slot = overdue(one)
+    PeriodicTask.objects.filter(name="one: incremental").update(kwargs="{")
+    assert missing() == [("one: full", slot)]
+
+
+def test_people_are_told_of_a_missing_run_and_it_is_sent_again_once_an_hour(one: Provider) -> None:
+    slot = overdue(one)
+    with messages_to("maintenance") as sent:
+        tasks.watch()
+        tasks.watch()
+    told = Alert.objects.get(key="missing-run:one: full")
+    assert told.subject == f"one: full: no run was started for {slot.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    assert told.occurrences == 2
+    assert [headers["slot"] for headers in sent] == [slot.isoformat()]
+    assert [headers["periodic_task_name"] for headers in sent] == ["one: full"]
+
+
+def test_nobody_is_told_of_a_beat_that_never_was_and_everybody_of_one_that_is_no_more() -> None:
+    assert schedule.beat_is_missing() is None
+    leader.claim(schedule.BEAT, "one")
+    assert schedule.beat_is_missing() is None
+    Leader.objects.update(expires_at=timezone.now() - timedelta(seconds=46))
+    assert (schedule.beat_is_missing() or "").startswith("no beat since ")
+
+
+def test_one_of_two_has_the_lease_until_it_gives_it_up_or_it_runs_out() -> None:
+    assert [leader.claim("x", holder) for holder in ("one", "two", "one")] == [True, False, True]
+    leader.give_up("x", "two")
+    assert not leader.claim("x", "two")
+    leader.give_up("x", "one")
+    assert leader.claim("x", "two")
+    Leader.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert leader.claim("x", "one")
+    assert not leader.claim("x", "two")
+
+
+def test_a_lease_of_before_the_database_s_clock_was_put_back_has_run_out() -> None:
+    leader.claim("x", "one")
+    Leader.objects.update(expires_at=timezone.now() + timedelta(hours=1))
+    assert leader.claim("x", "two")
+
+
+def test_who_leads_since_when_is_known() -> None:
+    leader.claim("x", "one")
+    since = Leader.objects.get().since
+    leader.claim("x", "one")
+    assert Leader.objects.get().since == since
+    leader.give_up("x", "one")
+    leader.claim("x", "two")
+    assert Leader.objects.get().since > since
+
+
+@contextmanager
+def messages_to(queue: str) -> Iterator[list[dict[str, Any]]]:
+    """Collect the headers of what is sent to a queue in the block."""
+    app = current_app._get_current_object()
+    found: list[dict[str, Any]] = []
+    with app.connection_for_read() as broker:
+        box = broker.SimpleQueue(app.amqp.queues[queue])
+        box.clear()
+        yield found
+        while box.qsize():
+            message = box.get(timeout=5)
+            message.ack()
+            found.append(message.headers)
+        box.close()
 
 
 def start(of: Provider, mode: str, **request: Any) -> Any:
@@ -144,15 +384,15 @@ def test_an_incremental_run_is_left_to_the_next_slot_when_another_is_under_way(o
 
 def test_a_full_run_waits_for_the_one_that_is_under_way_and_keeps_its_schedule(one: Provider) -> None:
     open_run(one)
-    app = current_app._get_current_object()
-    with app.connection_for_read() as broker:
-        queue = broker.SimpleQueue(app.amqp.queues["maintenance"])
-        queue.clear()
-        with pytest.raises(Retry) as waiting:
-            start(one, "full", periodic_task_name="one: full", id="1", delivery_info={})
-        message = queue.get(timeout=5)
-        message.ack()
-        queue.close()
+    slot = datetime(2026, 3, 14, 1, 30, tzinfo=UTC)
+    with messages_to("maintenance") as sent, pytest.raises(Retry) as waiting:
+        start(one, "full", periodic_task_name="one: full", slot=slot.isoformat(), id="1", delivery_info={})
     assert waiting.value.when == 60
-    assert message.headers["periodic_task_name"] == "one: full"
-    assert message.headers["retries"] == 1
+    (headers,) = sent
+    assert (headers["periodic_task_name"], headers["slot"], headers["retries"]) == ("one: full", slot.isoformat(), 1)
+
+
+def test_a_run_takes_the_slot_that_its_message_names_however_late_it_is(one: Provider) -> None:
+    slot = datetime(2026, 3, 14, 1, 30, tzinfo=UTC)
+    number = start(one, "full", periodic_task_name="one: full", slot=slot.isoformat())
+    assert Run.objects.get(pk=number).slot == slot

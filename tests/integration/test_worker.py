@@ -3,10 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,13 +11,11 @@ import pytest
 import redis
 from celery import current_app
 from django.db.models import F
-from django.utils import timezone
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from musicsync import tasks
 from musicsync.models import Failure, Fetch, Run, SourceTrack
 from musicsync.sync import runs
-from tests.helpers import ROOT, wait_until
+from tests.helpers import wait_until
 from tests.integration.alerting import taking_alerts
 from tests.integration.cataloguing import catalogue, forget_all_but_providers
 from tests.integration.driving import control, follow, sync
@@ -138,48 +132,6 @@ def test_a_run_outlives_a_broker_that_forgets_everything(
             pass_time(timedelta(seconds=61))
             broker.sweep()
             assert_done(wait_for(*opened), 200)
-
-
-def test_two_beats_start_one_run_a_slot(env: dict[str, str], tmp_path: Path) -> None:
-    with serve(100) as base:
-        followed = follow(base, "feed")
-        PeriodicTask.objects.all().delete()
-        PeriodicTask.objects.create(
-            name="often",
-            task=tasks.start_run.name,
-            interval=IntervalSchedule.objects.create(every=2, period="seconds"),
-            kwargs=json.dumps({"provider": followed.slug, "mode": "incremental"}),
-            last_run_at=timezone.now() - timedelta(hours=2),
-        )
-        beat = [sys.executable, "-m", "celery", "-A", "project", "beat", "--loglevel", "INFO"]
-        log, logs = tmp_path / "worker.log", [tmp_path / "beat-1.log", tmp_path / "beat-2.log"]
-        with ExitStack() as stack:
-            stack.enter_context(worker(env, log))
-            beats = [stack.enter_context(started(beat, env, path)) for path in logs]
-            wait_until(lambda: all(path.read_text().count("Sending due task often") >= 2 for path in logs), 30)
-            assert [process.poll() for process in beats] == [None, None]
-            for process in beats:
-                process.kill()
-                process.wait(20)
-            sent = sum(path.read_text().count("Sending due task often") for path in logs)
-            wait_until(lambda: log.read_text().count("musicsync.tasks.start_run[") >= 2 * sent, 30)
-            wait_until(lambda: not Run.objects.filter(status="running").exists(), 30)
-    started_runs = list(Run.objects.all())
-    assert {(run.trigger, run.schedule, run.status) for run in started_runs} == {("schedule", "often", "done")}
-    assert None not in {run.slot for run in started_runs}
-    assert len({run.slot for run in started_runs}) == len(started_runs) < sent
-
-
-@contextmanager
-def started(command: list[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program from the moment that it is started, so that two can start together."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait(20)
 
 
 def test_what_no_worker_understands_is_written_down_and_told(env: dict[str, str], tmp_path: Path) -> None:
