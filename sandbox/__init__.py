@@ -38,6 +38,38 @@ A fault rule, of which only ``kind`` is required::
 
 ``path`` is a regular expression searched in the path below the dialect's root; ``share`` (0 to 1) or ``every`` (each
 n-th) choose among the matching requests by counting, not by chance; ``count`` is how often the rule acts at most.
-Kinds: ``latency`` (ms), ``status`` (status, retry_after), ``deezer_code`` (code), ``truncated``, ``malformed``,
-``wrong_type``, ``reset``, ``false_404``, ``nul``, ``slow`` (bytes_per_second).
+
+Another answer, worded as the dialect does:
+
+``status``
+    ``status`` (401, 403, 404, 429, 500, 502, 503, 504); ``retry_after`` is sent as it is, a number or any text;
+    ``retry_in`` is sent as the HTTP date so many seconds from now, which may be negative; ``headers`` are sent besides
+``shed``
+    MusicBrainz' other 503, for a load of its own: ``X-RateLimit-Who: search-shed`` and ``Retry-After: 0``
+``deezer_code``, ``false_404``
+    Deezer's error ``code`` inside a 200; "not there" about what is there
+``headers``
+    the right answer with these ``headers`` besides, such as ``X-RateLimit-Remaining: 0``
+
+A body with status 200 that is not as it should be:
+
+``malformed``, ``half``, ``empty``, ``html``
+    a stray comma; the first half, announced as if it were all; nothing; a page for people
+``wrong_type``, ``nul``, ``nan``, ``duplicate_key``, ``deep``
+    one item of the page: its title is an object, holds NUL and a lone surrogate, is NaN, stands there twice, or is
+    10,000 lists deep
+``blank``, ``reformat``
+    every ``field`` of this name, at any depth, is empty, or its value has ``urn:`` before it
+
+A connection that fails, with the right answer on it (``huge``, ``endless`` and ``gzip_bomb``: ``size`` bytes of space):
+
+``latency``, ``hang``
+    the answer comes ``ms`` late; it never comes
+``slow``, ``slow_headers``
+    ``bytes_per_second`` of the body, or of everything from the first byte on
+``truncated``, ``reset``
+    the connection ends after half of the announced body; it is reset ``at`` the ``request``, in the ``headers``
+    or in the ``body``
+``huge``, ``endless``, ``gzip_bomb``
+    a body of 10 GB that is announced, that comes in chunks, or that is 10 MB until it is unpacked
 """

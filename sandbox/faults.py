@@ -1,21 +1,26 @@
 """Faults on demand: rules say which requests go wrong and how. What a rule may say is in the package's docstring."""
 
-import json
 import re
-from collections.abc import Callable
+import time
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from sandbox.damage import DAMAGES
 from sandbox.deezer import error_answer
 from sandbox.wire import Answer, Dialect
 
-Kind = Literal[
-    "latency", "status", "deezer_code", "truncated", "malformed", "wrong_type", "reset", "false_404", "nul", "slow"
+Instead = Literal["status", "shed", "deezer_code", "false_404", "headers"]
+Body = Literal[
+    "malformed", "half", "empty", "html", "wrong_type", "nul", "nan", "duplicate_key", "deep", "blank", "reformat"
 ]
-_LISTS = ("items", "data", "releases", "recordings", "tracks")
+Way = Literal["latency", "hang", "slow", "slow_headers", "truncated", "reset", "huge", "endless", "gzip_bomb"]
+Kind = Literal[Instead, Body, Way]
+
+_OF_A_FIELD = ("blank", "reformat")
 _MOST_MS = 120_000
 
 
@@ -33,10 +38,15 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     every: int = 1
     count: int | None = None
     ms: int = 0
-    status: Literal[429, 500, 502, 503] = 503
-    retry_after: int | None = None
+    status: Literal[401, 403, 404, 429, 500, 502, 503, 504] = 503
+    retry_after: int | str | None = None
+    retry_in: int | None = None
+    headers: dict[str, str] = {}
     code: int = 4
+    field: str = ""
     bytes_per_second: int = 100
+    at: Literal["request", "headers", "body"] = "request"
+    size: int = 10**10
 
     def __post_init__(self) -> None:
         try:
@@ -45,8 +55,10 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"path is no regular expression: {error}") from None
         if not 0 <= self.share <= 1:
             raise ValueError("share must be between 0 and 1")
-        if self.every < 1 or self.bytes_per_second < 1 or not 0 <= self.ms <= _MOST_MS:
-            raise ValueError(f"every and bytes_per_second must be 1 or more, ms between 0 and {_MOST_MS}")
+        if min(self.every, self.bytes_per_second, self.size) < 1 or not 0 <= self.ms <= _MOST_MS:
+            raise ValueError(f"every, bytes_per_second and size must be 1 or more, ms between 0 and {_MOST_MS}")
+        if self.kind in _OF_A_FIELD and not self.field:
+            raise ValueError(f"{self.kind} must name a field")
 
 
 def read_rules(body: bytes) -> list[Rule]:
@@ -96,9 +108,9 @@ def answer_instead(rule: Rule, dialect: Dialect) -> Answer | None:
     """Return the answer of a rule that keeps the question from the dialect, ``None`` for other kinds."""
     match rule.kind:
         case "status":
-            answer = dialect.failure(rule.status)
-            retry = {} if rule.retry_after is None else {"Retry-After": str(rule.retry_after)}
-            return Answer(answer.status, answer.body, {**answer.headers, **retry})
+            return _with_headers(dialect.failure(rule.status), _retry_after(rule) | rule.headers)
+        case "shed":
+            return _with_headers(dialect.failure(503), {"X-RateLimit-Who": "search-shed", "Retry-After": "0"})
         case "deezer_code":
             return error_answer(rule.code)
         case "false_404":
@@ -109,33 +121,17 @@ def answer_instead(rule: Rule, dialect: Dialect) -> Answer | None:
 
 def spoil(rule: Rule, answer: Answer) -> Answer:
     """Return the answer with its body damaged as the rule says; one without a body stays as it is."""
-    damage = _DAMAGES.get(rule.kind)
+    damage = DAMAGES.get(rule.kind)
     if damage is None or answer.status != HTTPStatus.OK:
-        return answer
-    return Answer(200, damage(answer.body), {k: v for k, v in answer.headers.items() if k != "ETag"})
+        return _with_headers(answer, rule.headers)
+    return Answer(200, damage(answer.body, rule.field), {k: v for k, v in answer.headers.items() if k != "ETag"})
 
 
-def _malformed(body: bytes) -> bytes:
-    return body[:-1] + b",}" + body[-1:]
+def _retry_after(rule: Rule) -> dict[str, str]:
+    if rule.retry_in is not None:
+        return {"Retry-After": formatdate(time.time() + rule.retry_in, usegmt=True)}
+    return {} if rule.retry_after is None else {"Retry-After": str(rule.retry_after)}
 
 
-def _wrong_type(body: bytes) -> bytes:
-    return _change_title(body, lambda title: {"unexpected": title})
-
-
-def _nul(body: bytes) -> bytes:
-    return _change_title(body, lambda title: f"{title}\x00\ud800")
-
-
-_DAMAGES: dict[str, Callable[[bytes], bytes]] = {"malformed": _malformed, "wrong_type": _wrong_type, "nul": _nul}
-
-
-def _change_title(body: bytes, change: Callable[[str], Any]) -> bytes:
-    """Change the title, or else the name, of the middle item of the first list, or of the document itself."""
-    document = json.loads(body)
-    items = next((document[name] for name in _LISTS if isinstance(document.get(name), list) and document[name]), None)
-    item = items[len(items) // 2] if items else document
-    field = "title" if "title" in item else "name"
-    if field in item:
-        item[field] = change(item[field])
-    return json.dumps(document).encode()
+def _with_headers(answer: Answer, headers: dict[str, str]) -> Answer:
+    return Answer(answer.status, answer.body, {**answer.headers, **headers})

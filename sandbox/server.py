@@ -4,19 +4,16 @@ A request to a dialect is counted, held against the limit, given its fault if on
 """
 
 import asyncio
-import socket
-import struct
 import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from msgspec import Struct
 from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from sandbox import control, faults
+from sandbox import control, faults, sending
 from sandbox.catalogue import World
 from sandbox.deezer import Deezer
 from sandbox.faults import Faults, Rule
@@ -26,8 +23,6 @@ from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Answer, Ask, Dialect
 
 DEEZER_WINDOW_SECONDS = 5
-_SLOW_SECONDS = 300
-_SLOW_STEPS_PER_SECOND = 4
 
 
 class Limits(Struct, frozen=True):
@@ -102,16 +97,12 @@ class DialectHandler(RequestHandler):
     async def send_with_fault(self, path: str, rule: Rule) -> None:
         """Send what the rule makes of the answer."""
         dialect = self.gate.dialect
-        if rule.kind == "reset":
-            return _reset(self.detach())
         if rule.kind == "latency":
             await asyncio.sleep(rule.ms / 1000)
             return self.send(dialect.respond(self.ask(path)))
         answer = faults.answer_instead(rule, dialect) or faults.spoil(rule, dialect.respond(self.ask(path, plain=True)))
-        if rule.kind == "truncated":
-            return await _send_half(self.detach(), answer)
-        if rule.kind == "slow":
-            return await _send_slowly(self.detach(), answer, rule.bytes_per_second)
+        if rule.kind in sending.WAYS:
+            return await sending.send(self.detach(), rule, answer)
         return self.send(answer)
 
 
@@ -160,38 +151,3 @@ class Sandbox:
         server = HTTPServer(self.application())
         server.add_sockets(sockets)
         return server, sockets[0].getsockname()[1]
-
-
-def _head(answer: Answer) -> bytes:
-    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}", f"Content-Length: {len(answer.body)}"]
-    headers = {"Content-Type": "application/json; charset=utf-8", "Connection": "close", **answer.headers}
-    return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items()), "", ""]).encode()
-
-
-def _reset(stream: IOStream) -> None:
-    no_linger = struct.pack("ii", 1, 0)
-    stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
-    stream.close()
-
-
-async def _send_half(stream: IOStream, answer: Answer) -> None:
-    try:
-        await stream.write(_head(answer) + answer.body[: len(answer.body) // 2])
-    except StreamClosedError:
-        return
-    stream.close()
-
-
-async def _send_slowly(stream: IOStream, answer: Answer, bytes_per_second: int) -> None:
-    """Send the answer bit by bit; what is left after five minutes goes out at once."""
-    step = max(1, bytes_per_second // _SLOW_STEPS_PER_SECOND)
-    end = min(len(answer.body), step * _SLOW_STEPS_PER_SECOND * _SLOW_SECONDS)
-    try:
-        await stream.write(_head(answer))
-        for start in range(0, end, step):
-            await stream.write(answer.body[start : min(start + step, end)])
-            await asyncio.sleep(step / bytes_per_second)
-        await stream.write(answer.body[end:])
-    except StreamClosedError:
-        return
-    stream.close()

@@ -1,11 +1,8 @@
-import json
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -13,21 +10,6 @@ import requests
 from sandbox.limits import Meter, SlidingWindow, TokenBucket
 from sandbox.server import Limits
 from tests.unit.sandbox.serving import Served
-
-SetRules = Callable[..., str]
-
-
-@pytest.fixture
-def faulty(base: str, http: requests.Session) -> Iterator[SetRules]:
-    """Set fault rules for one test."""
-
-    def set_rules(*rules: dict[str, object]) -> str:
-        answer = http.post(f"{base}/control/faults", data=json.dumps(rules))
-        assert answer.status_code == 200, answer.text
-        return base
-
-    yield set_rules
-    http.delete(f"{base}/control/faults")
 
 
 def test_a_token_bucket_lets_its_rate_through() -> None:
@@ -152,89 +134,6 @@ def test_control_refuses_nonsense_in_one_line(
     assert answer.status_code == status
     assert words in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
-
-
-def test_status_faults_carry_their_wait(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty({"kind": "status", "status": 429, "retry_after": 7})
-    answer = http.get(f"{url}/feed/tracks")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
-    assert http.get(f"{url}/deezer/chart/0/albums").status_code == 429
-
-
-def test_deezer_code_faults_come_with_status_200(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty({"kind": "deezer_code", "code": 700})
-    answer = http.get(f"{url}/deezer/chart/0/albums")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (200, 700)
-
-
-def test_false_404s_are_worded_as_each_provider_does(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty({"kind": "false_404"})
-    assert http.get(f"{url}/feed/tracks").status_code == 404
-    assert http.get(f"{url}/deezer/chart/0/albums").json()["error"]["code"] == 800
-    artist = http.get(f"{url}/control/scopes?provider=musicbrainz").json()["artist"][0]
-    assert http.get(f"{url}/musicbrainz/ws/2/artist/{artist}").json()["error"] == "Not Found"
-
-
-def test_truncated_bodies_end_half_way(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty({"kind": "truncated"})
-    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
-        http.get(f"{url}/feed/tracks")
-
-
-def test_malformed_bodies_are_no_json(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty({"kind": "malformed"})
-    answer = http.get(f"{url}/feed/tracks")
-    assert answer.status_code == 200
-    with pytest.raises(requests.exceptions.JSONDecodeError):
-        answer.json()
-
-
-def test_one_item_of_a_page_has_a_field_of_the_wrong_type(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty({"kind": "wrong_type"})
-    for path, items in (("feed/tracks", "items"), ("deezer/chart/0/albums", "data")):
-        titles = [item["title"] for item in http.get(f"{url}/{path}").json()[items]]
-        assert sum(not isinstance(title, str) for title in titles) == 1
-
-
-def test_one_title_of_a_page_holds_nul_and_a_lone_surrogate(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty({"kind": "nul"})
-    titles = [item["title"] for item in http.get(f"{url}/feed/tracks").json()["items"]]
-    assert sum(title.endswith("\x00\ud800") for title in titles) == 1
-
-
-def test_resets_close_the_connection_without_an_answer(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty({"kind": "reset"})
-    with pytest.raises(requests.exceptions.ConnectionError):
-        http.get(f"{url}/feed/tracks")
-
-
-def test_latency_delays_the_answer(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty({"kind": "latency", "ms": 200})
-    start = time.monotonic()
-    assert http.get(f"{url}/feed/tracks").status_code == 200
-    assert time.monotonic() - start >= 0.2
-
-
-def test_slow_answers_drip(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty({"kind": "slow", "bytes_per_second": 4000})
-    start = time.monotonic()
-    answer = http.get(f"{url}/feed/tracks?limit=3")
-    assert len(answer.json()["items"]) == 3
-    assert time.monotonic() - start >= len(answer.content) / 4000 - 0.25
-
-
-def test_rules_choose_by_dialect_path_share_turn_and_count(faulty: SetRules, http: requests.Session) -> None:
-    url = faulty(
-        {"kind": "status", "dialect": "deezer"},
-        {"kind": "status", "status": 500, "path": "^nothing"},
-        {"kind": "status", "status": 502, "share": 0.25, "count": 2},
-        {"kind": "status", "status": 429, "every": 5},
-    )
-    statuses = [http.get(f"{url}/feed/tracks").status_code for _ in range(12)]
-    assert statuses == [200, 200, 200, 502, 200, 429, 200, 502, 200, 200, 200, 429]
-    assert [rule["hits"] for rule in http.get(f"{url}/control/faults").json()] == [0, 0, 2, 2]
-    assert http.delete(f"{url}/control/faults").json() == []
-    assert http.get(f"{url}/deezer/chart/0/albums").status_code == 200
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
