@@ -11,12 +11,13 @@ PRODUCTION = DATABASE_URL=postgres://musicsync@db.example/musicsync CELERY_BROKE
 	DJANGO_DEBUG=off DJANGO_ALLOWED_HOSTS=musicsync.example \
 	DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')"
 
-.PHONY: help demo test check up constraints clean
+.PHONY: help demo test faults check up constraints clean
 
 help:
 	@echo "make demo            two providers in step, from nothing; EVOLVE=1 lets their catalogues move on first"
 	@echo "make up              web on :8000, worker, beat, Flower on :5555 and the sandbox, until Ctrl-C"
-	@echo "make test            all tests; PYTEST='-k name' chooses"
+	@echo "make test            the tests, without the slow ones; PYTEST='-k name' chooses"
+	@echo "make faults          break real processes, and write the recovery times into docs/operations.md"
 	@echo "make check           format, lint, types, import contracts, migrations, deployment, tests"
 	@echo "make constraints     pin the full closure of the requirements anew"
 	@echo "make clean           remove the environment and caches; the data in var/ stays"
@@ -39,6 +40,9 @@ up: $(RUNTIME)
 
 test: $(DEVELOPMENT)
 	$(BIN)/python -m pytest $(PYTEST)
+
+faults: $(DEVELOPMENT)
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --write-table docs/operations.md $(PYTEST)
 
 check: $(DEVELOPMENT)
 	$(BIN)/ruff format --check .

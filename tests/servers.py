@@ -217,7 +217,7 @@ class RabbitServer(Server):
         self._make_folder()
         # In the foreground; the one that Erlang starts by itself would be nobody's child and outlive the tests.
         self._launch(["epmd"], env=self._env, cwd=self.folder, **self._owner())
-        wait_until(lambda: _accepts(self._epmd_port), START_LIMIT_SECONDS)
+        wait_until(lambda: accepts(self._epmd_port), START_LIMIT_SECONDS)
         self._launch([self._SCRIPTS / "rabbitmq-server"], env=self._env, cwd=self.folder, **self._owner())
         self._wait_until_ready(lambda: _answer(self.port, _AMQP_GREETING).startswith(b"\x01"))
 
@@ -364,7 +364,8 @@ def _answer(port: int, question: bytes) -> bytes:
         return b""
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
+    """Tell whether something listens on this loopback port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     except OSError:

@@ -31,8 +31,8 @@ _WRITTEN_BY_PAGES = (
 
 def catalogue() -> dict[str, Any]:
     """Return every row that sources speak of, with credits, ISRCs, provenance and state, and what the sources say."""
-    artists, releases = _names(SourceArtist, "artist_id"), _names(SourceRelease, "release_id")
-    recordings, tracks = _names(SourceTrack, "recording_id"), _names(SourceTrack, "track_id")
+    artists, releases = names_of(SourceArtist, "artist_id"), names_of(SourceRelease, "release_id")
+    recordings, tracks = names_of(SourceTrack, "recording_id"), names_of(SourceTrack, "track_id")
     said = {
         model._meta.db_table: {
             (row.provider.slug, row.external_id): (row.fields, row.flags, row.state, row.merged_into)
@@ -75,7 +75,7 @@ def row_versions() -> dict[str, set[tuple[Any, ...]]]:
     return versions
 
 
-def _names(model: type[Any], link: str) -> dict[int, Name]:
+def names_of(model: type[Any], link: str) -> dict[int, Name]:
     """Return by which names the providers call each catalogue row."""
     names: dict[int, list[str]] = {}
     rows = model.objects.exclude(**{link: None}).values_list(link, "provider__slug", "external_id")
