@@ -70,6 +70,7 @@ class LeadingScheduler(Scheduler):
     def _give_up(self) -> None:
         if not self._leads:
             return
+        self._leads = False
         connection.close()
         try:
             leader.give_up(schedule.BEAT, self._holder)

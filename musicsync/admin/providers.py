@@ -9,7 +9,6 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django_celery_beat.models import PeriodicTask
 
 from musicsync import schedule
 from musicsync.admin import operations
@@ -259,13 +258,8 @@ class ScopeAdmin(BrowseAdmin):
         return short(scope.watermark) if scope.watermark else NOTHING
 
 
-def _schedules(provider: Provider) -> QuerySet[PeriodicTask]:
-    found: QuerySet[PeriodicTask] = PeriodicTask.objects.filter(name__startswith=schedule.name_of(provider, ""))
-    return found
-
-
 def _schedule_table(provider: Provider) -> Table:
-    tasks = _schedules(provider).select_related("crontab", "interval", "solar", "clocked").order_by("name")
+    tasks = schedule.schedules_of(provider).select_related("crontab", "interval", "solar", "clocked").order_by("name")
     return Table(
         "Schedules",
         ("Schedule", "When", "On", "Last sent"),

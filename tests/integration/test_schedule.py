@@ -1,13 +1,10 @@
 """When runs start, and that they start once."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from celery import current_app
 from celery.exceptions import Retry
 from django.apps import apps
 from django.db import connection
@@ -21,6 +18,7 @@ from musicsync import schedule, tasks
 from musicsync.models import Alert, Leader, Provider, Run
 from musicsync.sync import leader
 from tests.integration.paging import open_run, provider
+from tests.integration.sending import messages_to
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -170,7 +168,7 @@ def test_what_a_clock_that_was_ahead_wrote_counts_from_now(one: Provider) -> Non
 
 def test_a_schedule_owes_nothing_of_the_time_before_it_was_edited(one: Provider) -> None:
     every(1, "days")
-    edits: list[Callable[[], object]] = [
+    edits = [
         lambda: PeriodicTask.objects.get(name="one: full").save(),
         IntervalSchedule.objects.get(every=1, period="days").save,
         one.save,
@@ -333,22 +331,6 @@ def test_who_leads_since_when_is_known() -> None:
     leader.give_up("x", "one")
     leader.claim("x", "two")
     assert Leader.objects.get().since > since
-
-
-@contextmanager
-def messages_to(queue: str) -> Iterator[list[dict[str, Any]]]:
-    """Collect the headers of what is sent to a queue in the block."""
-    app = current_app._get_current_object()
-    found: list[dict[str, Any]] = []
-    with app.connection_for_read() as broker:
-        box = broker.SimpleQueue(app.amqp.queues[queue])
-        box.clear()
-        yield found
-        while box.qsize():
-            message = box.get(timeout=5)
-            message.ack()
-            found.append(message.headers)
-        box.close()
 
 
 def start(of: Provider, mode: str, **request: Any) -> Any:
