@@ -1,0 +1,193 @@
+"""A TCP proxy on loopback, to be put before any server: it cuts, delays, half-closes and holds what goes through it.
+
+    with Proxy(("127.0.0.1", 6379)) as proxy:
+        proxy.port            # what listens, for the whole life of the proxy
+        proxy.trouble(cut=0.01, half_close=0.01, delay=0.05)
+        proxy.cut()           # every connection, now
+        proxy.hold()          # nothing goes through any more, and nobody is told; `let_go` sends what was held
+        proxy.heal()          # no trouble any more
+
+A target that is a path is a Unix socket.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from asyncio import StreamReader, StreamWriter
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import NamedTuple, Self
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+_PORTION = 65_536
+
+
+class Trouble(NamedTuple):
+    """What may happen to each portion: the chances that it cuts the connection, or is the last of its direction.
+
+    `delay` is by how many seconds at most a portion is late.
+    """
+
+    cut: float = 0.0
+    half_close: float = 0.0
+    delay: float = 0.0
+
+
+class Proxy:
+    """The proxy, serving from a thread of its own inside a `with` block; `done` counts what was done to connections."""
+
+    def __init__(self, target: tuple[str, int] | Path, *, port: int = 0, seed: int = 1) -> None:
+        self.target = target
+        self.port = port
+        self.done: Counter[str] = Counter()
+        self._random = Random(seed)
+        self._trouble = Trouble()
+        self._loop = asyncio.new_event_loop()
+        self._flows = asyncio.Event()
+        self._links: dict[asyncio.Task[None], list[StreamWriter]] = {}
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy before {target}")
+
+    @property
+    def address(self) -> str:
+        """Host and port of the proxy, as they stand in a URL."""
+        return f"127.0.0.1:{self.port}"
+
+    def trouble(self, *, cut: float = 0.0, half_close: float = 0.0, delay: float = 0.0) -> None:
+        """Let these things happen to connections from now on, by chance."""
+        self._trouble = Trouble(cut, half_close, delay)
+
+    def heal(self) -> None:
+        """Let no trouble happen any more."""
+        self._trouble = Trouble()
+
+    def hold(self) -> None:
+        """Let nothing through in either direction, as where a network drops every packet; connections stay."""
+        self._call(self._flows.clear)
+
+    def let_go(self) -> None:
+        """Send what was held, as the network's own repetitions do, and let all through again."""
+        self._call(self._flows.set)
+
+    def cut(self) -> None:
+        """Reset every connection that there is."""
+        self._call(self._cut_all)
+
+    def half_close(self) -> None:
+        """End one direction of every connection that there is; which one, chance says."""
+        self._call(self._half_close_all)
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return len(self._links)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _call(self, function: Callable[[], object]) -> None:
+        async def call() -> None:
+            function()
+
+        asyncio.run_coroutine_threadsafe(call(), self._loop).result(10)
+
+    async def _listen(self) -> None:
+        self._flows.set()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _end(self) -> None:
+        self._server.close()
+        links = list(self._links)
+        for link in links:
+            link.cancel()
+        await asyncio.gather(*links, return_exceptions=True)
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        link = asyncio.current_task()
+        assert link is not None
+        ends = self._links[link] = [writer]
+        try:
+            # What nobody lets through does not connect either.
+            await self._flows.wait()
+            answers, asks = await self._reach()
+            ends.append(asks)
+            await _together(self._pass_on(reader, asks, ends), self._pass_on(answers, writer, ends))
+        except (OSError, asyncio.CancelledError):
+            self._reset(ends)
+        finally:
+            del self._links[link]
+            for end in ends:
+                end.close()
+
+    async def _reach(self) -> tuple[StreamReader, StreamWriter]:
+        if isinstance(self.target, Path):
+            return await asyncio.open_unix_connection(self.target)
+        return await asyncio.open_connection(*self.target)
+
+    async def _pass_on(self, reader: StreamReader, writer: StreamWriter, ends: list[StreamWriter]) -> None:
+        """Pass one direction on until it ends, and then end it on the other side."""
+        while data := await reader.read(_PORTION):
+            trouble = self._trouble
+            if trouble.delay:
+                await asyncio.sleep(self._random.uniform(0, trouble.delay))
+            await self._flows.wait()
+            if self._random.random() < trouble.cut:
+                # Half of it arrives: what is cut off in the middle is the hardest to get right.
+                writer.write(data[: len(data) // 2])
+                self._reset(ends)
+                return
+            writer.write(data)
+            await writer.drain()
+            if self._random.random() < trouble.half_close:
+                self.done["half_close"] += 1
+                break
+        _finish(writer)
+        # The other side of it is not told: it may go on sending, and nobody listens.
+        while await reader.read(_PORTION):
+            pass
+
+    def _cut_all(self) -> None:
+        for ends in self._links.values():
+            self._reset(ends)
+
+    def _half_close_all(self) -> None:
+        for ends in self._links.values():
+            _finish(self._random.choice(ends))
+            self.done["half_close"] += 1
+
+    def _reset(self, ends: list[StreamWriter]) -> None:
+        self.done["cut"] += 1
+        for end in ends:
+            connection = end.get_extra_info("socket")
+            if connection is not None and connection.family != socket.AF_UNIX:
+                with contextlib.suppress(OSError):
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            end.transport.abort()
+
+
+async def _together(*directions: Awaitable[None]) -> None:
+    """Wait for both; where one fails, the other is ended."""
+    tasks = [asyncio.ensure_future(direction) for direction in directions]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _finish(writer: StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        if writer.can_write_eof() and not writer.is_closing():
+            writer.write_eof()
