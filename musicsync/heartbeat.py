@@ -12,6 +12,7 @@ from billiard.process import active_children
 from celery import signals
 from django.db import Error, close_old_connections, connection
 
+from musicsync import schedule, tasks
 from musicsync.sync import workers
 
 STOP_SECONDS = 15
@@ -48,14 +49,14 @@ _guard = _ForkGuard()
 
 
 @signals.worker_init.connect
-def begin(sender: str = "", **_: Any) -> None:
+def begin(sender: Any = None, **_: Any) -> None:
     """Register the worker, before its processes are made, which inherit who they belong to."""
     _stopped.clear()
-    workers.register(sender)
+    workers.register(sender.hostname)
     # The worker forks: its children must not share this connection.
     connection.close()
     os.register_at_fork(before=_guard.before, after_in_parent=_guard.after, after_in_child=_guard.after)
-    threading.Thread(target=_beat, args=(sender,), name="heartbeat", daemon=True).start()
+    threading.Thread(target=_beat, args=(sender.hostname,), name="heartbeat", daemon=True).start()
 
 
 @signals.worker_shutting_down.connect
@@ -82,10 +83,22 @@ def _beat(name: str) -> None:
             try:
                 close_old_connections()
                 workers.beat(name)
+                _look_for_beat()
             except Error as error:
                 log.warning("no heartbeat: the database does not answer: %s", error)
             finally:
                 connection.close()
+
+
+def _look_for_beat() -> None:
+    """Tell people where no beat runs: it cannot say so itself."""
+    silence = schedule.beat_is_missing()
+    if silence is None:
+        return
+    try:
+        tasks.alert("beat-missing", silence)
+    except tasks.BROKER_AWAY:
+        log.exception("nobody could be told")
 
 
 def _stop_children() -> None:
