@@ -3,6 +3,7 @@
 A thread of the worker's main process does it, so that a long task does not silence it.
 """
 
+import itertools
 import logging
 import os
 import threading
@@ -20,6 +21,8 @@ STOP_SECONDS = 15
 
 The longest request takes 40 s; those who stop a worker rarely wait that long (30 s in Kubernetes) before they kill it.
 """
+
+_LOOK_FOR_BEAT_EVERY = 15
 
 log = logging.getLogger(__name__)
 _stopped = threading.Event()
@@ -78,12 +81,15 @@ def end(**_: Any) -> None:
 
 
 def _beat(name: str) -> None:
-    while not _stopped.wait(workers.HEARTBEAT_SECONDS):
+    for count in itertools.count():
+        if _stopped.wait(workers.HEARTBEAT_SECONDS):
+            return
         with _guard.lock:
             try:
                 close_old_connections()
                 workers.beat(name)
-                _look_for_beat()
+                if count % _LOOK_FOR_BEAT_EVERY == 0:
+                    _look_for_beat()
             except Error as error:
                 log.warning("no heartbeat: the database does not answer: %s", error)
             finally:
