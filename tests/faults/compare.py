@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from django.test import override_settings
 
-from musicsync.models import Change, Rejection, Run, SourceArtist, SourceRelease, SourceTrack
+from musicsync.models import Change, Fetch, Rejection, Run, SourceArtist, SourceRelease, SourceTrack
 from tests.faults.stack import without_schedules
 from tests.integration.cataloguing import catalogue, names_of
 from tests.integration.driving import control, follow, sync
@@ -24,6 +24,15 @@ class Outcome(NamedTuple):
 def outcome() -> Outcome:
     rejections = Rejection.objects.values_list("provider__slug", "page__key", "path", "reason")
     return Outcome(catalogue(), changes(), Counter(rejections))
+
+
+def assert_as_if_nothing_happened(ended: list[Run], expected: Outcome) -> None:
+    assert {(run.status, run.error) for run in ended} == {("done", "")}
+    assert not Fetch.objects.filter(status="dead").exists()
+    found = outcome()
+    assert found.catalogue == expected.catalogue
+    assert found.rejections == expected.rejections
+    assert found.changes == expected.changes
 
 
 def changes() -> dict[Any, Any]:

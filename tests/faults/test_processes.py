@@ -3,23 +3,14 @@
 import os
 from signal import SIGKILL
 
-from musicsync.models import Failure, Fetch, Run
-from tests.faults.compare import Outcome, outcome
+from musicsync.models import Failure
+from tests.faults.compare import assert_as_if_nothing_happened
 from tests.faults.conftest import FaultFree
 from tests.faults.stack import Stack
 from tests.faults.table import Recovers
 from tests.helpers import wait_until
 
 ALL = ("musicbrainz", "deezer", "feed")
-
-
-def assert_as_if_nothing_happened(ended: list[Run], expected: Outcome) -> None:
-    assert {(run.status, run.error) for run in ended} == {("done", "")}
-    assert not Fetch.objects.filter(status="dead").exists()
-    found = outcome()
-    assert found.catalogue == expected.catalogue
-    assert found.rejections == expected.rejections
-    assert found.changes == expected.changes
 
 
 def test_a_worker_child_that_is_killed_costs_its_page_a_moment(
