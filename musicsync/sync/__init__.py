@@ -8,6 +8,7 @@
 ``sources``    which records are new, changed or as they were; writes them down
 ``linking``    which artist, release, recording and track a record speaks of (``matching`` decides, pure)
 ``catalogue``  the canonical row of each, made of all that is said of it (``merging`` decides, pure)
+``drift``      a page that holds far less than such pages did is held (``profiles`` decides, pure)
 ``limits``     what is too long to be kept
 ``removal``    what no page mentions any more
 ``sql``        set-based reading and writing

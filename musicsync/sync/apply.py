@@ -16,7 +16,7 @@ from msgspec import Struct
 from musicsync.identifiers import clean_text
 from musicsync.models import KnownPage, Rejection
 from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
-from musicsync.sync import catalogue, fetches, limits, linking, sources, sql
+from musicsync.sync import catalogue, drift, fetches, limits, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
 from musicsync.sync.fetches import Lease
 from musicsync.sync.sources import LINKS, SEEN, TABLES, Delta, SourceRow
@@ -27,11 +27,12 @@ P = ParamSpec("P")
 
 
 class _Written(Struct):
-    """What came of a page's records: counts such as "track.created", source rows by kind, and what was refused."""
+    """What came of a page's records: counts such as "track.created", source rows by kind, what was refused, learnt."""
 
     counts: dict[str, int]
     seen: dict[Kind, list[int]]
     rejected: list[RejectedItem]
+    lesson: drift.Lesson | None
 
 
 def _in_one_transaction(function: Callable[P, None]) -> Callable[P, None]:
@@ -69,11 +70,15 @@ def _is_race(error: Exception) -> bool:
 
 @_in_one_transaction
 def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> None:
-    """Apply a page that was read."""
+    """Apply a page that was read.
+
+    Raises:
+        Drifted: it holds far less than such pages did, and is held.
+    """
     if not fetches.hold(lease):
         return
     page = limits.sift(page)
-    written = _write_records(lease, page)
+    written = _write_records(lease, page, parser_version)
     rejected = [*page.rejected, *written.rejected]
     # What was refused here may be accepted once its release is known: such a page is to be read again.
     known = _keep_page(lease, page, None if written.rejected else etag, parser_version, written.seen, len(rejected))
@@ -81,6 +86,8 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> Non
         _keep_rejections(lease, known, rejected)
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.follow_ups)
     fetches.close(lease, "page", written.counts | {"rejected": len(rejected)})
+    if written.lesson:
+        drift.keep(lease, written.lesson)
 
 
 @_in_one_transaction
@@ -119,12 +126,13 @@ def _owe_known(lease: Lease, known: KnownPage) -> None:
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
 
 
-def _write_records(lease: Lease, page: Page) -> _Written:
+def _write_records(lease: Lease, page: Page, parser_version: int) -> _Written:
     """Write what the page says: source rows, their links, and the catalogue rows that they change."""
     records: dict[Kind, list[Record]] = {kind: [] for kind in KINDS}
     for record in page.records:
         records[record.kind].append(record)
     deltas = {kind: sources.compare(lease.provider_id, kind, records[kind]) for kind in KINDS}
+    lesson = drift.check(lease, parser_version, records, deltas)
     merged = {kind: {item.old: item.new for item in page.merged if item.kind == kind} for kind in KINDS}
     touched = Touched()
     for delta in deltas.values():
@@ -148,7 +156,7 @@ def _write_records(lease: Lease, page: Page) -> _Written:
     for kind, delta in deltas.items():
         found = {"created": len(delta.new), "updated": len(delta.changed), "unchanged": len(delta.unchanged)}
         counts |= {f"{kind}.{what}": number for what, number in found.items() if number}
-    return _Written(counts, {kind: delta.seen for kind, delta in deltas.items()}, rejected)
+    return _Written(counts, {kind: delta.seen for kind, delta in deltas.items()}, rejected, lesson)
 
 
 def _touch(touched: Touched, rows: Sequence[SourceRow]) -> None:

@@ -43,7 +43,7 @@ _NEW_COLUMNS = {"provider_id": "bigint", "external_id": "text"}
 class SourceRow(Struct):
     """One source row to be written: what the provider says now, and the catalogue rows that it speaks of, by column.
 
-    ``linking`` fills the links in.
+    ``linking`` fills the links in. ``before`` is what it said until now, empty where it is new.
     """
 
     id: int
@@ -51,6 +51,7 @@ class SourceRow(Struct):
     fields: dict[str, Any]
     fingerprint: bytes
     links: dict[str, int | None]
+    before: dict[str, Any] = {}
 
 
 class Delta(Struct):
@@ -112,9 +113,8 @@ def compare(provider_id: int, kind: Kind, records: list[Record]) -> Delta:
             delta.unchanged.append(row["id"])
             continue
         links = {column: stored[column] for column in LINKS[kind]}
-        delta.changed.append(
-            SourceRow(row["id"], external_id, stored["fields"] | fields, fingerprints[external_id], links)
-        )
+        was = stored["fields"]
+        delta.changed.append(SourceRow(row["id"], external_id, was | fields, fingerprints[external_id], links, was))
     return delta
 
 

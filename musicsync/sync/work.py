@@ -16,17 +16,15 @@ from musicsync.providers.outcomes import excerpt
 from musicsync.records import (
     Gone,
     MusicsyncError,
-    Page,
     Permanent,
     ProviderError,
     RateLimited,
     Refused,
-    Request,
-    Response,
     Shed,
     Transient,
 )
 from musicsync.sync import apply, budget, circuit, fetches, sql
+from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
 
 LATE_SECONDS = 0.02
@@ -87,6 +85,7 @@ def work(fetch_id: int, task_id: str = "") -> Step:
 
 def _work_on(lease: Lease, slot_at: float) -> Step:
     """Ask and apply, and turn each outcome into what is next."""
+    notice = None
     provider = Provider.objects.select_related("budget").get(pk=lease.provider_id)
     try:
         _ask_and_apply(lease, provider, slot_at)
@@ -106,9 +105,10 @@ def _work_on(lease: Lease, slot_at: float) -> Step:
         apply.gone(lease, str(error))
     except (Permanent, MusicsyncError) as error:
         fetches.bury(lease, str(error), excerpt=error.excerpt if isinstance(error, Permanent) else "")
+        notice = _held(provider, error) if isinstance(error, Drifted) else None
     if lease.provider_failures:
         circuit.answered(provider.pk)
-    return _go_on(lease, provider)
+    return _go_on(lease, provider, notice)
 
 
 def _failed(lease: Lease, provider: Provider, error: Transient) -> Step:
@@ -141,8 +141,12 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float) -> None:
     if known is not None and response.status == HTTPStatus.NOT_MODIFIED:
         apply.not_modified(lease, known)
         return
-    page = _parse(adapter, lease.request, response)
-    apply.page(lease, page, response.headers.get("etag"), adapter.parser_version)
+    try:
+        page = adapter.parse(lease.request, response)
+        apply.page(lease, page, response.headers.get("etag"), adapter.parser_version)
+    except ProviderError as error:
+        error.excerpt = error.excerpt or excerpt(response.body)
+        raise
 
 
 def _wait_for(slot_at: float, budget_id: int) -> None:
@@ -151,15 +155,6 @@ def _wait_for(slot_at: float, budget_id: int) -> None:
     late = time.monotonic() - slot_at
     if late > LATE_SECONDS:
         budget.came_late(budget_id, late)
-
-
-def _parse(adapter: Adapter, request: Request, response: Response) -> Page:
-    """Parse the answer; an error of it shows the answer's start."""
-    try:
-        return adapter.parse(request, response)
-    except ProviderError as error:
-        error.excerpt = error.excerpt or excerpt(response.body)
-        raise
 
 
 def probe(provider: Provider) -> bool:
@@ -184,6 +179,10 @@ def _opened(provider: Provider, error: ProviderError) -> Notice:
         f"{provider} is not asked any more until it answers again",
         f"{error}\nA probe goes out every few minutes; what is owed waits and is not lost.",
     )
+
+
+def _held(provider: Provider, error: Drifted) -> Notice:
+    return Notice(f"drift:{provider}", f"{provider} seems to answer in another form", str(error))
 
 
 def _note_unforeseen(lease: Lease, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""``manage.py provider add|list|test|follow|unfollow|enable|disable``: the configured providers."""
+"""``manage.py provider add|list|test|follow|unfollow|enable|disable|accept-drift``: the configured providers."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ from musicsync.models import Budget, Provider, Run
 from musicsync.providers import registry
 from musicsync.providers.base import Adapter
 from musicsync.records import KINDS, MusicsyncError, ProviderError, RateLimited
-from musicsync.sync import budget
+from musicsync.sync import budget, drift
 from musicsync.sync.work import client_for
 
 _COLUMNS = ("provider", "adapter", "base_url", "enabled", "trust", "rate", "burst", "follows", "last_run")
@@ -26,7 +26,7 @@ _COLUMNS = ("provider", "adapter", "base_url", "enabled", "trust", "rate", "burs
 class Command(MusicsyncCommand):
     """Configure providers."""
 
-    help = "Add, list, test, follow, unfollow, enable or disable providers."
+    help = "Add, list, test, follow, unfollow, enable or disable providers, or accept that their answers changed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Name the actions and their options."""
@@ -46,6 +46,7 @@ class Command(MusicsyncCommand):
             "unfollow": "follow scopes no more; what is known stays",
             "enable": "let schedules start runs",
             "disable": "let schedules start no runs",
+            "accept-drift": "take its answers as they are now, where pages are held because they look different",
         }.items():
             action = actions.add_parser(name, help=text)
             action.add_argument("provider", metavar="SLUG")
@@ -63,6 +64,8 @@ class Command(MusicsyncCommand):
             self._test(provider_named(options["provider"]))
         elif options["action"] in ("enable", "disable"):
             self._enable(provider_named(options["provider"]), enabled=options["action"] == "enable")
+        elif options["action"] == "accept-drift":
+            self._accept_drift(provider_named(options["provider"]))
         else:
             self._follow(provider_named(options["provider"]), options["scopes"], active=options["action"] == "follow")
 
@@ -118,6 +121,13 @@ class Command(MusicsyncCommand):
         self.say(
             f"provider {provider} is {'enabled' if enabled else 'disabled'}: schedules start "
             f"{'its runs' if enabled else 'no runs of it'}"
+        )
+
+    def _accept_drift(self, provider: Provider) -> None:
+        forms = drift.accept(provider)
+        self.say(
+            f"provider {provider}: what its answers held until now is forgotten ({forms:,} forms of request); "
+            f"next: `manage.py fetches replay --provider {provider} --error 'the page is held'`"
         )
 
     def _follow(self, provider: Provider, texts: list[str], *, active: bool) -> None:
