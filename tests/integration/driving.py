@@ -101,7 +101,12 @@ def follow(
     """Set up a provider that the sandbox at ``base`` plays, with all of its catalogue as scopes."""
     allowed = Budget.objects.create(name=slug or adapter, rate=rate, burst=burst)
     provider = Provider.objects.create(
-        slug=slug or adapter, adapter=adapter, base_url=base + ROOTS[adapter], budget=allowed, trust=trust
+        slug=slug or adapter,
+        adapter=adapter,
+        base_url=base + ROOTS[adapter],
+        allow_private=True,
+        budget=allowed,
+        trust=trust,
     )
     followed = control(base, f"scopes?provider={adapter}")
     kind = "feed" if adapter == "feed" else "artist"
