@@ -9,6 +9,7 @@ from django.core.mail import mail_admins
 from django.utils import timezone
 
 from musicsync.models import Alert, Failure
+from musicsync.redaction import redacted
 from musicsync.sync import sql
 
 KEEP_FAILURES = timedelta(days=90)
@@ -31,7 +32,7 @@ def note(key: str, subject: str, body: str = "") -> int | None:
                 WHEN a.sent_at > excluded.sent_at - interval '1 hour' THEN a.sent_at ELSE excluded.sent_at END
         RETURNING id, occurrences = 1 OR sent_at = last_at AS due
         """,  # noqa: S608
-        [key[:300], subject, body],
+        [redacted(key)[:300], redacted(subject), redacted(body)],
     )[0]
     return int(row["id"]) if row["due"] else None
 

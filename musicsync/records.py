@@ -16,6 +16,8 @@ from typing import ClassVar, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from musicsync.redaction import redacted
+
 Kind = Literal["artist", "release", "track"]
 Mode = Literal["full", "incremental", "lookup"]
 ScopeKind = Literal["feed", "artist", "label", "release", "recording"]
@@ -166,14 +168,14 @@ class Page(Struct, frozen=True, kw_only=True):
 
 
 class ProviderError(Exception):
-    """A provider's refusal or failure. Its text is one line for a person.
+    """A provider's refusal or failure. Its text is one line for a person, without any credential.
 
     ``excerpt`` is the start of the answer that it came of, without any credential; empty where there was none.
     """
 
     def __init__(self, message: str, *, excerpt: str = "") -> None:
-        super().__init__(message)
-        self.excerpt = excerpt
+        super().__init__(redacted(message))
+        self.excerpt = redacted(excerpt)
 
 
 class Transient(ProviderError):

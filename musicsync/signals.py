@@ -12,6 +12,7 @@ from kombu.exceptions import KombuError
 from musicsync import tasks
 from musicsync.identifiers import clean_text
 from musicsync.models import Failure, Fetch, Run
+from musicsync.redaction import redacted
 
 log = logging.getLogger(__name__)
 
@@ -136,9 +137,9 @@ def record(
             kind=kind,
             task=task[:200],
             task_id=task_id[:64],
-            arguments=clean_text(_text(arguments)),
-            error=clean_text(error),
-            traceback=clean_text(traceback),
+            arguments=clean_text(redacted(_text(arguments))),
+            error=clean_text(redacted(error)),
+            traceback=clean_text(redacted(traceback)),
             worker=worker[:200],
             run_id=run_id,
         )

@@ -1,11 +1,12 @@
 """The Celery application: `celery -A project worker`, `beat`, `flower`, `inspect active`."""
 
 import importlib
+import logging
 import os
 
 from celery import Celery
 from celery.app.backends import BACKEND_ALIASES
-from celery.signals import import_modules, worker_init
+from celery.signals import after_setup_task_logger, import_modules, worker_init
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -28,6 +29,13 @@ app.autodiscover_tasks()
 
 # The first thing that a worker and beat do, before they use the database or the broker, and no other process does.
 import_modules.connect(require_surroundings)
+
+
+@after_setup_task_logger.connect
+def log_tasks_like_all_else(logger: logging.Logger, **_: object) -> None:
+    """Let what tasks log go the way of all log lines: their format, and no secrets in them."""
+    logger.handlers.clear()
+    logger.propagate = True
 
 
 @worker_init.connect

@@ -4,16 +4,19 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import environ
 import psycopg
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from kombu.transport import TRANSPORT_ALIASES, get_transport_cls
 from psycopg.conninfo import conninfo_to_dict
+
+from musicsync.redaction import Secret
 
 
 def database(url: str) -> dict[str, Any]:
@@ -96,28 +99,57 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
     return value
 
 
-def kept_secret(path: Path) -> str:
+def encryption_keys(text: str) -> list[Secret]:
+    """Give the keys that credentials are encrypted with, in the order in which they are written.
+
+    Raises:
+        ImproperlyConfigured: one of them is no Fernet key; the text does not repeat it.
+    """
+    keys = [Secret(key) for key in re.split(r"[,\s]+", text) if key]
+    for number, key in enumerate(keys, 1):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"MUSICSYNC_ENCRYPTION_KEYS: number {number} is no Fernet key (32 bytes in URL-safe base64): "
+                "make one with `MUSICSYNC_ENCRYPTION_KEYS= manage.py provider new-key`"
+            ) from None
+    return keys
+
+
+def kept_encryption_key(path: Path) -> str:
+    """Give the encryption key in a file that only this user reads; made once.
+
+    Raises:
+        ImproperlyConfigured: it can be neither read nor made.
+    """
+    return kept_secret(path, "MUSICSYNC_ENCRYPTION_KEYS", lambda: Fernet.generate_key().decode())
+
+
+def kept_secret(path: Path, setting: str = "DJANGO_SECRET_KEY", make: Callable[[], str] | None = None) -> str:
     """Give the secret in a file that only this user reads; made once, and the same for processes that start together.
+
+    ``setting`` can be set instead; ``make`` gives a new secret, by default a random text.
 
     Raises:
         ImproperlyConfigured: it can be neither read nor made.
     """
     try:
         if not path.exists():
-            _make_secret(path)
+            _write_secret(path, make() if make else secrets.token_urlsafe(50))
         return path.read_text()
     except OSError as error:
         raise ImproperlyConfigured(
-            f"MUSICSYNC_VAR: cannot keep a secret key in {path} ({error.strerror}): "
-            f"set MUSICSYNC_VAR to a folder that can be written, or set DJANGO_SECRET_KEY"
+            f"MUSICSYNC_VAR: cannot keep a secret in {path} ({error.strerror}): "
+            f"set MUSICSYNC_VAR to a folder that can be written, or set {setting}"
         ) from error
 
 
-def _make_secret(path: Path) -> None:
+def _write_secret(path: Path, secret: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)
-    draft.write_text(secrets.token_urlsafe(50))
+    draft.write_text(secret)
     try:
         # A link fails where another process was first, so all of them read one secret.
         with contextlib.suppress(FileExistsError):

@@ -10,6 +10,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
+from musicsync.redaction import Secret
 from project import embedded, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -137,8 +138,21 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 MUSICSYNC_ALERT_WEBHOOK = env.str("MUSICSYNC_ALERT_WEBHOOK", default="")
 MUSICSYNC_CONTACT = env.str("MUSICSYNC_CONTACT", default="")
-# One for each provider that needs it: MUSICSYNC_CREDENTIAL_<SLUG>. Never in the database, in messages or in logs.
-MUSICSYNC_CREDENTIALS = {name: value for name, value in env.ENVIRON.items() if name.startswith("MUSICSYNC_CREDENTIAL_")}
+
+# --- Credentials of providers (musicsync/credentials.py) --------------------------------------------------------------
+
+# MUSICSYNC_CREDENTIAL_<SLUG>: wins over the one that is stored encrypted.
+MUSICSYNC_CREDENTIALS = {
+    name: Secret(value) for name, value in env.ENVIRON.items() if name.startswith("MUSICSYNC_CREDENTIAL_")
+}
+# The first one encrypts, all of them decrypt. Beside a database of one's own they are for whoever runs it to keep: in a
+# file of this machine they would be missing on the next one.
+_encryption_keys = env.str("MUSICSYNC_ENCRYPTION_KEYS", default="")
+if not _encryption_keys and EMBEDDED_DATABASE:
+    _encryption_keys = environment.kept_encryption_key(VAR / "encryption-key")
+MUSICSYNC_ENCRYPTION_KEYS = environment.encryption_keys(_encryption_keys)
+DEFAULT_EXCEPTION_REPORTER = "project.redacting.ErrorPage"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "project.redacting.ErrorPageFilter"
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
@@ -158,7 +172,7 @@ LOGGING: dict[str, Any] = {
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "handlers": {"console": {"class": "project.redacting.Console", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # Django's own handlers would say everything twice.
     "loggers": {"django": {"handlers": [], "propagate": True}},

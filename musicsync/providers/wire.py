@@ -2,6 +2,12 @@
 
 A body is decoded whole and typed: that is the fast path. Only when that fails is it read again item by item, and the
 items that have not the form of one are taken out with their path and reason.
+
+JSON leaves open what a key means that an object states twice, and decoders silently take one of the two. So each body
+is scanned for such keys (about 4 microseconds a track), and an object that has one is taken for no object at all.
+
+What is not JSON (an empty body, a page of HTML from a proxy, half an answer) may be whole when asked again. JSON of
+another form stays what it is.
 """
 
 import json
@@ -12,11 +18,16 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from musicsync.identifiers import UNSTORABLE, clean_text, normalise_date, normalise_gtin, normalise_isrc
+from musicsync.providers.base import one_line
 from musicsync.records import Permanent, RejectedItem, Transient
+from musicsync.redaction import redacted
 
 T = TypeVar("T")
 
 _EXCERPT = 300
+_MOST_DIGITS = 300
+_TWICE = "states a key twice"
+_AMBIGUOUS = f"an object that {_TWICE}: "
 _VISIBLE = r"[^\s\x00\ud800-\udfff]"
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _ASCII = r"^[!-~]+$"
@@ -53,33 +64,82 @@ def decode(body: bytes, form: type[T], lists: Lists | None = None) -> tuple[T, l
         Permanent: it is JSON of another form.
     """
     try:
-        return msgspec.json.decode(body, type=form), []
+        found = msgspec.json.decode(body, type=form)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return shape(load(body), form, lists)
+    return (found, []) if _states_each_key_once(body) else shape(load(body), form, lists)
 
 
 def load(body: bytes) -> Any:
     """Return the body as plain lists, dicts and values, for a provider whose answers are told apart by looking.
 
+    An object that states a key twice comes out as something that no form takes.
+
     Raises:
         Transient: the body is not JSON, as when it was cut off.
-        Permanent: it is nested too deeply.
+        Permanent: it is nested too deeply, or is as a whole an object that states a key twice.
     """
     try:
-        return msgspec.json.decode(body)
+        data = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _load_leniently(body)
+    return data if _states_each_key_once(body) else _load_leniently(body)
 
 
 def _load_leniently(body: bytes) -> Any:
-    # The standard library reads what msgspec refuses in a whole page for the sake of one item: NaN and lone surrogates.
-    # The way there and back leaves the surrogates out, which no later step could take.
+    # The standard library reads what msgspec refuses in a whole page for the sake of one item: NaN, lone surrogates and
+    # numbers of any length. The way there and back leaves the surrogates out, which no later step could take.
     try:
-        return json.loads(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "ignore"))
+        data = json.loads(body, object_pairs_hook=_object, parse_int=_number)
+        if _is_ambiguous(data):
+            raise Permanent(one_line(f"the answer {_TWICE}: {data[0][0]}"))
+        return json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "ignore"), parse_int=_number)
     except RecursionError:
         raise Permanent("the answer is nested too deeply to be one of this provider") from None
     except ValueError as error:
         raise Transient(f"the answer is not JSON, or was cut off after {len(body)} bytes: {error}") from error
+
+
+def _number(digits: str) -> int | float:
+    # Numbers that Python takes too long to read are none of a provider's: they end as infinity.
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Any:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    stated = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {_text(value)}" for name, value in pairs)
+    # No form has a list in a list, so whatever is expected here, this is not taken for it.
+    return [[f"{_AMBIGUOUS}{{{stated}}}"[:_EXCERPT]]]
+
+
+def _is_ambiguous(node: Any) -> bool:
+    match node:
+        case [[str(text)]]:
+            return text.startswith(_AMBIGUOUS)
+    return False
+
+
+class _KeyTwice(ValueError):
+    """An object states a key twice."""
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        raise _KeyTwice
+
+
+_KEYS_ONCE = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_int=str)
+
+
+def _states_each_key_once(body: bytes) -> bool:
+    """Tell whether a body is JSON by the standard library too, and none of its objects states a key twice."""
+    try:
+        _KEYS_ONCE.decode(body.decode())
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def shape(data: Any, form: Any, lists: Lists | None = None, path: str = "$") -> tuple[Any, list[RejectedItem]]:
@@ -95,7 +155,7 @@ def shape(data: Any, form: Any, lists: Lists | None = None, path: str = "$") -> 
     try:
         return msgspec.convert(data, form), rejected
     except msgspec.ValidationError as error:
-        raise Permanent(f"the answer is not of a form that this adapter knows: {_in_words(error)}") from error
+        raise Permanent(f"the answer is not of a form that this adapter knows: {_in_words(error, data)}") from error
 
 
 def _take_out_wrong_items(node: Any, lists: Lists, path: str, rejected: list[RejectedItem]) -> None:
@@ -110,26 +170,31 @@ def _take_out_wrong_items(node: Any, lists: Lists, path: str, rejected: list[Rej
             try:
                 msgspec.convert(item, each.form)
             except msgspec.ValidationError as error:
-                rejected.append(RejectedItem(path=place, reason=_in_words(error), excerpt=excerpt(item)))
+                rejected.append(RejectedItem(path=place, reason=_in_words(error, item), excerpt=excerpt(item)))
             else:
                 sound.append(item)
         node[name] = sound
 
 
-def _in_words(error: msgspec.ValidationError) -> str:
+def _in_words(error: msgspec.ValidationError, item: object) -> str:
+    if _is_ambiguous(item):
+        return _TWICE
     reason = str(error)
     for pattern, words in _WORDS.items():
         reason = reason.replace(pattern, words)
-    return clean_text(reason)
+    return clean_text(f"{reason}; an object in it {_TWICE}" if _AMBIGUOUS in _text(item) else reason)
 
 
 def excerpt(item: object) -> str:
     """Return the start of an item as JSON, fit to be stored: at most 300 characters."""
+    return clean_text(_text(item)[:_EXCERPT])
+
+
+def _text(item: object) -> str:
     try:
-        text = json.dumps(item, ensure_ascii=False)
+        return json.dumps(item, ensure_ascii=False)
     except RecursionError:
-        text = "(nested too deeply to be shown)"
-    return clean_text(text[:_EXCERPT])
+        return "(nested too deeply to be shown)"
 
 
 def storable(text: str) -> str:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from musicsync.identifiers import clean_text
 from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Worker
 from musicsync.records import Mode, Request
+from musicsync.redaction import redacted
 from musicsync.sync import sql, workers
 from musicsync.sync.budget import FREE_AT, RESERVE, SLOT_AT, SPACING, SPENT
 
@@ -353,7 +354,8 @@ def _postpone(
 
 def _told(error: str, excerpt: str, trace: str) -> tuple[str, str, str]:
     """Return what is kept of a failure, as PostgreSQL takes it."""
-    return clean_text(error)[:_MOST_ERROR_TEXT], clean_text(excerpt)[:_MOST_ERROR_TEXT], clean_text(trace)
+    error, excerpt, trace = (clean_text(redacted(text)) for text in (error, excerpt, trace))
+    return error[:_MOST_ERROR_TEXT], excerpt[:_MOST_ERROR_TEXT], trace
 
 
 def _jitter() -> float:

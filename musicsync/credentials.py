@@ -1,0 +1,144 @@
+"""The credentials of providers: which one holds, and how it is kept.
+
+``MUSICSYNC_CREDENTIAL_<SLUG>`` in the environment wins: what an operator or a secrets manager gives this process
+overrides what was kept before. Otherwise ``Provider.sealed_credential`` holds, a Fernet text under the first of
+``MUSICSYNC_ENCRYPTION_KEYS`` (any of them reads it).
+
+The text names the provider and the origin (scheme, host and port) that the credential is for. Copied to another row, or
+with a base URL that leads elsewhere, it is not used: who may edit providers cannot have a credential sent to a host of
+their own.
+"""
+
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import transaction
+from msgspec import Struct
+
+from musicsync.models import Provider
+from musicsync.records import MusicsyncError
+from musicsync.redaction import SHORTEST, Secret
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAKE_A_KEY = "make a key with `manage.py provider new-key` and set it for web and worker"
+
+
+class Unreadable(MusicsyncError):
+    """A credential is stored and cannot be used: the key is missing or wrong, or it was stored for something else."""
+
+
+class _Sealed(Struct, frozen=True):
+    """What is encrypted."""
+
+    provider: str
+    origin: str
+    credential: str
+
+
+def of(provider: Provider) -> Secret:
+    """Return the provider's credential, empty where there is none.
+
+    Raises:
+        Unreadable: one is stored and cannot be used; the text names the provider and what to do.
+    """
+    return Secret(settings.MUSICSYNC_CREDENTIALS.get(provider.credential_setting, "")) or unseal(provider)
+
+
+def source(provider: Provider) -> Literal["environment", "stored", "none"]:
+    """Return where the provider's credential comes from."""
+    if settings.MUSICSYNC_CREDENTIALS.get(provider.credential_setting):
+        return "environment"
+    return "stored" if provider.sealed_credential else "none"
+
+
+def new_key() -> str:
+    """Return a new key for MUSICSYNC_ENCRYPTION_KEYS."""
+    return Fernet.generate_key().decode()
+
+
+def check(text: str) -> None:
+    """Check that a credential can be stored.
+
+    Raises:
+        MusicsyncError: there is no key to encrypt it with, or it is none that could be sent. The text does not hold it.
+    """
+    if not settings.MUSICSYNC_ENCRYPTION_KEYS:
+        raise MusicsyncError(f"MUSICSYNC_ENCRYPTION_KEYS is not set, and nothing is stored in clear: {_MAKE_A_KEY}")
+    if not (text.isascii() and text.isprintable()):
+        raise MusicsyncError("the credential holds characters that no HTTP header can carry")
+    if len(text) < SHORTEST:
+        raise MusicsyncError(f"the credential has fewer than {SHORTEST} characters: is it whole?")
+
+
+def seal(provider: Provider, text: str) -> str:
+    """Return the credential encrypted for this provider at this address.
+
+    Raises:
+        MusicsyncError: as ``check`` does.
+    """
+    check(text)
+    sealed = _Sealed(provider.slug, _origin_of(provider.base_url), Secret(text))
+    return _keys().encrypt(msgspec.json.encode(sealed)).decode()
+
+
+def unseal(provider: Provider) -> Secret:
+    """Return the credential that is stored for the provider, empty where there is none.
+
+    Raises:
+        Unreadable: no key reads it, or it was stored for another provider or host.
+    """
+    if not provider.sealed_credential:
+        return Secret()
+    what = f"the stored credential of {provider}"
+    again = f"`manage.py provider credential {provider}`"
+    if not settings.MUSICSYNC_ENCRYPTION_KEYS:
+        raise Unreadable(f"MUSICSYNC_ENCRYPTION_KEYS is not set: set the key that {what} was encrypted with")
+    try:
+        sealed = msgspec.json.decode(_keys().decrypt(provider.sealed_credential), type=_Sealed)
+    except InvalidToken:
+        raise Unreadable(
+            f"MUSICSYNC_ENCRYPTION_KEYS: no key reads {what}: add the key that it was encrypted with, "
+            f"or store it anew with {again}"
+        ) from None
+    credential = Secret(sealed.credential)
+    if sealed.provider != provider.slug:
+        raise Unreadable(f"{what} was stored for {sealed.provider}: store its own with {again}")
+    if sealed.origin != _origin_of(provider.base_url):
+        raise Unreadable(
+            f"{what} is for {sealed.origin}, and its base URL leads elsewhere now: store it anew with {again}, "
+            "or put the base URL right"
+        )
+    return credential
+
+
+@transaction.atomic
+def rotate() -> tuple[int, list[str]]:
+    """Encrypt all stored credentials anew with the first key; return how many, and the providers whose no key reads.
+
+    Raises:
+        MusicsyncError: there is no key.
+    """
+    if not settings.MUSICSYNC_ENCRYPTION_KEYS:
+        raise MusicsyncError(f"MUSICSYNC_ENCRYPTION_KEYS is not set: {_MAKE_A_KEY}")
+    keys, rotated, unreadable = _keys(), 0, []
+    for provider in Provider.objects.select_for_update(no_key=True).exclude(sealed_credential="").order_by("pk"):
+        try:
+            anew = keys.rotate(provider.sealed_credential).decode()
+        except InvalidToken:
+            unreadable.append(provider.slug)
+            continue
+        Provider.objects.filter(pk=provider.pk).update(sealed_credential=anew)
+        rotated += 1
+    return rotated, unreadable
+
+
+def _keys() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.MUSICSYNC_ENCRYPTION_KEYS])
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or _DEFAULT_PORTS.get(parts.scheme)}"
