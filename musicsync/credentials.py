@@ -16,9 +16,10 @@ import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 from msgspec import Struct
 
-from musicsync.models import Provider
+from musicsync.models import Circuit, Provider
 from musicsync.records import MusicsyncError
 from musicsync.redaction import SHORTEST, Secret
 
@@ -82,6 +83,24 @@ def seal(provider: Provider, text: str) -> str:
     check(text)
     sealed = _Sealed(provider.slug, _origin_of(provider.base_url), Secret(text))
     return _keys().encrypt(msgspec.json.encode(sealed)).decode()
+
+
+@transaction.atomic
+def store(provider: Provider, text: str) -> None:
+    """Keep the credential, encrypted; where the provider is not asked for its refusal, the next sweep tries it.
+
+    Raises:
+        MusicsyncError: as ``check`` does.
+    """
+    provider.sealed_credential = seal(provider, text)
+    provider.save(update_fields=["sealed_credential"])
+    Circuit.objects.filter(provider=provider, opened_at__isnull=False).update(probe_at=Now())
+
+
+def forget(provider: Provider) -> None:
+    """Keep the provider's credential no longer."""
+    provider.sealed_credential = ""
+    provider.save(update_fields=["sealed_credential"])
 
 
 def unseal(provider: Provider) -> Secret:

@@ -57,13 +57,14 @@ def redacted(text: str) -> str:
     return _known.pattern.sub(HIDDEN, text) if _known.pattern else text
 
 
-def without_secrets(error: Exception) -> Exception:
-    """Return the error itself, or, where it or what it came of names a secret, one that says the same without it."""
-    if not _names_secret(error):
-        return error
-    harmless = RuntimeError(redacted(f"{type(error).__name__}: {error}"))
-    harmless.__suppress_context__ = True
-    return harmless
+def keep_secrets_out(error: Exception) -> None:
+    """Do nothing, unless the error or what it came of names a secret.
+
+    Raises:
+        RuntimeError: it does; this one says the same without it, and without what it came of.
+    """
+    if _names_secret(error):
+        raise RuntimeError(redacted(f"{type(error).__name__}: {error}")) from None
 
 
 def _names_secret(error: BaseException | None) -> bool:

@@ -187,12 +187,12 @@ def _in_words(error: msgspec.ValidationError, item: object) -> str:
 
 def excerpt(item: object) -> str:
     """Return the start of an item as JSON, fit to be stored: at most 300 characters."""
-    return clean_text(_text(item)[:_EXCERPT])
+    return clean_text(redacted(_text(item))[:_EXCERPT])
 
 
 def _text(item: object) -> str:
     try:
-        return json.dumps(item, ensure_ascii=False)
+        return redacted(json.dumps(item, ensure_ascii=False))
     except RecursionError:
         return "(nested too deeply to be shown)"
 

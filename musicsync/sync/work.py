@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import Error, connection
 from msgspec import Struct
 
+from musicsync import credentials
 from musicsync.models import KnownPage, Provider
 from musicsync.providers import registry
 from musicsync.providers.base import Adapter
@@ -23,6 +24,7 @@ from musicsync.records import (
     Shed,
     Transient,
 )
+from musicsync.redaction import keep_secrets_out
 from musicsync.sync import apply, budget, circuit, fetches, sql
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
@@ -80,6 +82,7 @@ def work(fetch_id: int, task_id: str = "") -> Step:
         raise
     except Exception as error:
         _note_unforeseen(lease, error)
+        keep_secrets_out(error)
         raise
 
 
@@ -96,6 +99,8 @@ def _work_on(lease: Lease, slot_at: float) -> Step:
         return Step(postponed=fetches.shed(lease, str(error)))
     except Transient as error:
         return _failed(lease, provider, error)
+    except credentials.Unreadable as error:
+        return _refused(lease, provider, error)
     except Refused as error:
         if not probe(provider):
             return _refused(lease, provider, error)
@@ -119,7 +124,7 @@ def _failed(lease: Lease, provider: Provider, error: Transient) -> Step:
     return Step(failed=failed, error=str(error), notice=notice)
 
 
-def _refused(lease: Lease, provider: Provider, error: Refused) -> Step:
+def _refused(lease: Lease, provider: Provider, error: Refused | credentials.Unreadable) -> Step:
     notice = _opened(provider, error) if circuit.open_at_once(provider.pk, str(error)) else None
     return Step(postponed=fetches.postpone(lease, str(error)), notice=notice)
 
@@ -173,7 +178,7 @@ def probe(provider: Provider) -> bool:
     return True
 
 
-def _opened(provider: Provider, error: ProviderError) -> Notice:
+def _opened(provider: Provider, error: Exception) -> Notice:
     return Notice(
         f"circuit:{provider}",
         f"{provider} is not asked any more until it answers again",
@@ -199,12 +204,12 @@ def client_for(provider: Provider, adapter: Adapter) -> Client:
     """Return the client that asks this provider.
 
     Raises:
-        MusicsyncError: its credential or contact is not set; the text names the setting.
+        MusicsyncError: its credential or contact is not set, or cannot be read; the text names the setting.
     """
-    credential = settings.MUSICSYNC_CREDENTIALS.get(provider.credential_setting, "")
+    credential = credentials.of(provider)
     if adapter.credential == "required" and not credential:
         raise MusicsyncError(
-            f"{provider.credential_setting} is not set: {adapter.label} needs a credential; "
-            "set it in the environment of web and worker"
+            f"{provider.credential_setting} is not set: {adapter.label} needs a credential; set it in the environment "
+            f"of web and worker, or store one with `manage.py provider credential {provider}`"
         )
     return client_of(adapter, provider.base_url, contact=settings.MUSICSYNC_CONTACT, credential=credential)
