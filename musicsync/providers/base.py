@@ -63,6 +63,10 @@ class Adapter(ABC):
         """Tell whether an answer asks to slow down; ``headers`` have lower-case names."""
         return status == TOO_MANY_REQUESTS or (status == SERVICE_UNAVAILABLE and "retry-after" in headers)
 
+    def is_shed(self, status: int, headers: dict[str, str]) -> bool:  # noqa: ARG002 - for those whose providers do
+        """Tell whether an answer says that the provider is busy by itself, so that slowing down would not help."""
+        return False
+
     @abstractmethod
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
         """Return the key of a scope in its one canonical form.

@@ -40,6 +40,7 @@ from musicsync.records import (
     Permanent,
     ProviderError,
     RateLimited,
+    Refused,
     RejectedItem,
     ReleaseRecord,
     Request,
@@ -213,7 +214,7 @@ def _error(error: object, request: Request) -> ProviderError:
     if fault.code == _NO_DATA:
         return Gone(what)
     if fault.code in _CREDENTIAL_CODES or fault.type == "OAuthException":
-        return Permanent(f"{what}: the credential was refused, or is needed here")
+        return Refused(f"{what}: the credential was refused, or is needed here")
     return Permanent(what)
 
 

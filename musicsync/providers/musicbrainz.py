@@ -4,7 +4,7 @@ Docs:       https://musicbrainz.org/doc/MusicBrainz_API
 Rate:       1 request a second per IP address, over it 503 "exceeding the allowable rate limit"; a User-Agent that
             names a contact is required (https://musicbrainz.org/doc/MusicBrainz_API/Rate_Limiting).
 Load shed:  a 503 with ``X-RateLimit-Who: search-shed`` and ``Retry-After: 0`` says that the search servers are busy,
-            not that we are too fast: slowing down does not help, so it is an error like any other 5xx.
+            not that we are too fast: slowing down does not help, so the one request is asked again soon.
 Paging:     ``limit`` (25 unless given, 100 at most) and ``offset``. A page with recordings is cut at 500 tracks but
             holds at least one release: the offset moves by the items received, never by the limit (server source,
             Controller/WS/2/Release.pm). Lists inside a lookup stop at 25, so releases are browsed, never embedded.
@@ -190,8 +190,12 @@ class MusicBrainz(Adapter):
             return super().error_text(body)
 
     def is_rate_limit(self, status: int, headers: dict[str, str]) -> bool:
-        """Tell a rate limit, which is a 503 here, from shed load."""
-        return status in (TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE) and "shed" not in headers.get("x-ratelimit-who", "")
+        """Tell a rate limit, which is a 503 here, unless it is shed load."""
+        return status in (TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE) and not self.is_shed(status, headers)
+
+    def is_shed(self, status: int, headers: dict[str, str]) -> bool:
+        """Tell shed load by who it is that refuses."""
+        return status == SERVICE_UNAVAILABLE and "shed" in headers.get("x-ratelimit-who", "")
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
         """Return an MBID in lower case, an ISRC, or a UPC/EAN of at least 12 digits."""

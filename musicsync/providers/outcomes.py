@@ -1,16 +1,26 @@
-"""What an HTTP status means: every answer other than 200 and 304 as a typed error. Pure: no network, no clock."""
+"""What status and headers of an answer mean: errors as types, waits in seconds. Pure: no network, no clock."""
 
 import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from urllib.parse import quote
 
 from musicsync.providers.base import Adapter
-from musicsync.records import Gone, Permanent, ProviderError, RateLimited, Transient
+from musicsync.records import Gone, Permanent, ProviderError, RateLimited, Refused, Shed, Transient
+from musicsync.redaction import redacted
 
-_MOST_EXCERPT_BYTES = 8000
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
+_EXCERPT = 2000
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+_LONGEST_RETRY_AFTER = 1e9
+_LONGEST_WINDOW = 86_400.0
+"""Seconds: no provider counts requests over more than a day, so a reset that is further away is a mistake."""
+_FIRST_EPOCH = 1e9
+_FIRST_EPOCH_IN_MILLISECONDS = 1e12
+"""A reset below these is the seconds until it, one above them the time of it: both are in use."""
+_DISCOGS_WINDOW = 60.0
+_DISCOGS_LEAST = 25.0
 
 
 def error_of(
@@ -18,19 +28,42 @@ def error_of(
 ) -> ProviderError:
     """Return the error that an answer stands for.
 
-    ``what`` says in words what was asked ("GET /artist/27"); ``headers`` have lower-case names; ``now`` is the time of
-    the answer, against which a Retry-After date is read.
+    ``what`` says in words what was asked ("GET /artist/27"); ``headers`` have lower-case names; ``body`` holds no
+    credential; ``now`` is the time of the answer, against which the times in its headers are read.
     """
     message = f"{what}: {status} {adapter.error_text(body)}".rstrip()
+    shown = excerpt(body)
+    if adapter.is_shed(status, headers):
+        return Shed(message, excerpt=shown)
     if adapter.is_rate_limit(status, headers):
-        return RateLimited(message, retry_after(headers.get("retry-after", ""), now))
+        return RateLimited(message, wait(headers, now), excerpt=shown)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY):
-        return Transient(message)
+        return Transient(message, excerpt=shown)
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return Gone(message)
+        return Gone(message, excerpt=shown)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Permanent(f"{message}: the credential was refused")
-    return Permanent(message)
+        return Refused(f"{message}: the credential was refused, or is needed here", excerpt=shown)
+    return Permanent(message, excerpt=shown)
+
+
+def wait(headers: dict[str, str], now: datetime) -> float | None:
+    """Return the seconds after which a provider that refused for its rate limit may be asked again.
+
+    It says so by Retry-After, else by X-RateLimit-Reset, else by the counters of Discogs. ``None`` where it does not
+    say, or says nothing that can be acted on.
+    """
+    asked = retry_after(headers.get("retry-after", ""), now)
+    if asked is not None:
+        return asked
+    reset = _reset(headers, now)
+    return reset if reset is not None else _discogs_pause(headers) or None
+
+
+def pause(headers: dict[str, str], now: datetime) -> float:
+    """Return the seconds for which the counters of an answer say that nothing more may be asked; 0 mostly."""
+    if _number(headers, "x-ratelimit-remaining") == 0:
+        return _reset(headers, now) or 0.0
+    return _discogs_pause(headers)
 
 
 def retry_after(text: str, now: datetime) -> float | None:
@@ -38,8 +71,9 @@ def retry_after(text: str, now: datetime) -> float | None:
 
     ``None`` where there is none, or where it says nothing that can be acted on (a time that has passed, nonsense).
     """
-    if _SECONDS.fullmatch(text.strip()):
-        return float(text)
+    if _NUMBER.fullmatch(text.strip()):
+        seconds = float(text)
+        return seconds if seconds < _LONGEST_RETRY_AFTER else None
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, IndexError, TypeError, OverflowError):
@@ -48,7 +82,39 @@ def retry_after(text: str, now: datetime) -> float | None:
     return seconds if seconds >= 0 and math.isfinite(seconds) else None
 
 
-def excerpt(body: bytes) -> str:
-    """Return the start of an answer, fit to be kept and shown: 2,000 characters that can be printed."""
-    text = body[:_MOST_EXCERPT_BYTES].decode("utf-8", "replace")
-    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)[:2000]
+def _reset(headers: dict[str, str], now: datetime) -> float | None:
+    reset = _number(headers, "x-ratelimit-reset")
+    if reset is None:
+        return None
+    if reset >= _FIRST_EPOCH_IN_MILLISECONDS:
+        reset /= 1000
+    seconds = reset - now.timestamp() if reset >= _FIRST_EPOCH else reset
+    return seconds if 0 <= seconds <= _LONGEST_WINDOW else None
+
+
+def _discogs_pause(headers: dict[str, str]) -> float:
+    """Return the seconds until one more request fits into the moving minute of Discogs, which names no reset."""
+    if _number(headers, "x-discogs-ratelimit-remaining") != 0:
+        return 0.0
+    return _DISCOGS_WINDOW / max(_number(headers, "x-discogs-ratelimit") or 0.0, _DISCOGS_LEAST)
+
+
+def _number(headers: dict[str, str], name: str) -> float | None:
+    text = headers.get(name, "").strip()
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def without(credential: str, text: str) -> str:
+    """Return the text with the credential, as it is and as it stands in a URL, made unreadable."""
+    if not credential:
+        return text
+    return text.replace(credential, "***").replace(quote(credential, safe=""), "***")
+
+
+def excerpt(body: bytes | bytearray, credential: str = "") -> str:
+    """Return the start of an answer, fit to be kept and shown: 2,000 characters that can be printed.
+
+    Credentials go out before the text is cut, so that no half of one is left.
+    """
+    text = redacted(without(credential, body.decode("utf-8", "replace")))[:_EXCERPT]
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)

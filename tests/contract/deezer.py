@@ -17,6 +17,7 @@ from musicsync.records import (
     TrackRecord,
     Transient,
 )
+from musicsync.records import Refused as CredentialRefused
 from tests.contract.spec import ListForm, Refused, Said, Scoped, Spec
 
 ARTIST = {"id": 11, "name": "Ada Lov", "nb_album": 1, "nb_fan": 7, "picture": "x", "type": "artist"}
@@ -248,8 +249,8 @@ SPEC = Spec(
     refused=[
         fault(4, RateLimited, "because (code 4)", 5.0),
         fault(800, Gone),
-        fault(200, Permanent, "credential"),
-        fault(300, Permanent, "credential"),
+        fault(200, CredentialRefused, "credential"),
+        fault(300, CredentialRefused, "credential"),
         fault(500, Permanent),
         fault(501, Permanent),
         fault(600, Permanent),

@@ -4,13 +4,13 @@ from musicsync.records import (
     Credit,
     Gone,
     Page,
-    Permanent,
     RateLimited,
     ReleaseRecord,
     Request,
     TrackRecord,
     Transient,
 )
+from musicsync.records import Refused as CredentialRefused
 from tests.contract.spec import ListForm, Refused, Said, Scoped, Spec
 
 ADA = {"id": "a1", "name": "Ada Lov", "join": " feat. "}
@@ -110,7 +110,7 @@ SPEC = Spec(
             says="slow down",
             retry_after=2.0,
         ),
-        Refused(name="no token", status=401, body=b"token?", error=Permanent, says="credential was refused"),
+        Refused(name="no token", status=401, body=b"token?", error=CredentialRefused, says="credential was refused"),
         Refused(name="not found", status=404, body=b"", error=Gone),
         Refused(name="broken", status=500, body=b"oops", error=Transient, says="500 oops"),
     ],

@@ -10,6 +10,7 @@ from musicsync.records import (
     RejectedItem,
     ReleaseRecord,
     Request,
+    Shed,
     TrackRecord,
     Transient,
 )
@@ -301,7 +302,7 @@ SPEC = Spec(
             status=503,
             headers={"retry-after": "0", "x-ratelimit-who": "search-shed"},
             body=b"busy",
-            error=Transient,
+            error=Shed,
         ),
         Refused(name="not found", status=404, body=b'{"error":"Not Found","help":"see"}', error=Gone, says="Not Found"),
         Refused(

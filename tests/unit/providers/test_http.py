@@ -7,12 +7,25 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from musicsync.providers import registry
+from musicsync.providers.base import Adapter
 from musicsync.providers.http import Client, Limits, client_of
-from musicsync.records import Gone, MusicsyncError, Permanent, ProviderError, RateLimited, Request, Response, Transient
+from musicsync.records import (
+    Gone,
+    MusicsyncError,
+    Permanent,
+    ProviderError,
+    RateLimited,
+    Refused,
+    Request,
+    Response,
+    Shed,
+    Transient,
+)
 from tests.unit.providers.server import Server, answer, reset, serving
 
 FEED = registry.get("feed")
@@ -22,8 +35,12 @@ REQUEST = Request(path="feed/tracks", params={"limit": "2"})
 QUICK = Limits(connect=1, read=0.4, total=0.8, body=1000)
 
 
-def get(server: Server, request: Request = REQUEST, **client: str) -> Response:
-    return Client(FEED, server.url, limits=QUICK, **client).get(request)
+def client(server: Server, adapter: Adapter = FEED, **options: Any) -> Client:
+    return Client(adapter, server.url, allow_private=True, **options)
+
+
+def get(server: Server, request: Request = REQUEST, **options: Any) -> Response:
+    return client(server, limits=QUICK, **options).get(request)
 
 
 def test_an_answer_carries_body_and_lower_case_headers() -> None:
@@ -54,17 +71,17 @@ def test_a_space_in_a_parameter_becomes_a_plus_and_a_path_is_quoted() -> None:
 
 def test_connections_are_kept_between_requests() -> None:
     with serving(answer(), answer(b"", "304 Not Modified"), answer(b"x" * 900), answer()) as server:
-        client = Client(FEED, server.url)
-        client.get(REQUEST)
-        client.get(REQUEST, etag='"a1"')
-        client.get(REQUEST)
-        client.get(REQUEST)
+        one = client(server)
+        one.get(REQUEST)
+        one.get(REQUEST, etag='"a1"')
+        one.get(REQUEST)
+        one.get(REQUEST)
     assert server.connections == 1
 
 
 def test_an_etag_is_sent_and_304_is_an_answer_without_body() -> None:
     with serving(answer(b"", "304 Not Modified", 'ETag: "a1"')) as server:
-        response = Client(FEED, server.url).get(REQUEST, etag='"a1"')
+        response = client(server).get(REQUEST, etag='"a1"')
     assert 'If-None-Match: "a1"' in server.requests[0]
     assert (response.status, response.body) == (304, b"")
 
@@ -175,8 +192,8 @@ def test_nobody_listening_is_transient() -> None:
         ("408 Request Timeout", Transient),
         ("429 Too Many Requests", RateLimited),
         ("400 Bad Request", Permanent),
-        ("401 Unauthorized", Permanent),
-        ("403 Forbidden", Permanent),
+        ("401 Unauthorized", Refused),
+        ("403 Forbidden", Refused),
         ("404 Not Found", Gone),
         ("410 Gone", Gone),
         ("418 I'm a teapot", Permanent),
@@ -222,11 +239,11 @@ def test_musicbrainz_says_503_for_a_rate_limit_and_another_503_for_shed_load() -
     limited = answer(b'{"error":"Your requests are exceeding the rate limit","help":"h"}', "503 Service Unavailable")
     shed = answer(b"busy", "503 Service Unavailable", "Retry-After: 0", "X-RateLimit-Who: search-shed")
     with serving(limited, shed) as server:
-        client = Client(MUSICBRAINZ, server.url, contact="ops@example.org")
+        one = client(server, MUSICBRAINZ, contact="ops@example.org")
         with pytest.raises(RateLimited, match=r"503 Your requests are exceeding the rate limit$"):
-            client.get(REQUEST)
-        with pytest.raises(Transient, match="503 busy"):
-            client.get(REQUEST)
+            one.get(REQUEST)
+        with pytest.raises(Shed, match="503 busy"):
+            one.get(REQUEST)
 
 
 def test_a_redirect_on_the_same_host_is_followed() -> None:
@@ -262,7 +279,7 @@ def test_the_credential_is_in_no_error() -> None:
 
 
 def test_a_refused_credential_is_named_as_the_reason() -> None:
-    with serving(answer(b"no", "401 Unauthorized")) as server, pytest.raises(Permanent, match="credential was refused"):
+    with serving(answer(b"no", "401 Unauthorized")) as server, pytest.raises(Refused, match="credential was refused"):
         get(server)
 
 
@@ -280,7 +297,7 @@ def test_a_provider_that_wants_a_contact_is_not_asked_without_one() -> None:
 @pytest.mark.parametrize("url", ["http://", "gopher://example.org", "http://127.0.0.1:99999", "http://a b"])
 def test_an_address_that_cannot_be_asked_is_permanent(url: str) -> None:
     with pytest.raises(Permanent):
-        Client(FEED, url, limits=QUICK).get(REQUEST)
+        Client(FEED, url, allow_private=True, limits=QUICK).get(REQUEST)
 
 
 def test_a_proxy_of_the_environment_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,17 +312,17 @@ def test_a_netrc_file_does_not_replace_the_credential(monkeypatch: pytest.Monkey
     netrc.write_text("default login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     with serving(answer()) as server:
-        client = Client(FEED, server.url, credential="mine")
-        client._session.trust_env = True
-        client.get(REQUEST)
+        one = client(server, credential="mine")
+        one._session.trust_env = True
+        one.get(REQUEST)
     assert "Authorization: Bearer mine" in server.requests[0]
 
 
 def test_cookies_are_not_kept() -> None:
     with serving(answer(b"{}", "200 OK", "Set-Cookie: a=b"), answer()) as server:
-        client = Client(FEED, server.url)
-        client.get(REQUEST)
-        client.get(REQUEST)
+        one = client(server)
+        one.get(REQUEST)
+        one.get(REQUEST)
     assert "Cookie" not in server.requests[1]
 
 
@@ -318,8 +335,9 @@ def test_a_certificate_that_nobody_vouches_for_is_permanent(tmp_path: Path) -> N
     with serving(), socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_handshake, args=(listener, context))
         thread.start()
+        url = f"https://localhost:{listener.getsockname()[1]}"
         with pytest.raises(Permanent, match="no safe connection"):
-            Client(FEED, f"https://localhost:{listener.getsockname()[1]}", limits=QUICK).get(REQUEST)
+            Client(FEED, url, allow_private=True, limits=QUICK).get(REQUEST)
         thread.join(5)
 
 
@@ -333,7 +351,10 @@ def _handshake(listener: socket.socket, context: ssl.SSLContext) -> None:
 
 
 def test_a_process_has_one_client_per_provider_and_credential() -> None:
-    first = client_of(FEED, "http://127.0.0.1:9", credential="a")
-    assert client_of(FEED, "http://127.0.0.1:9", credential="a") is first
-    assert client_of(FEED, "http://127.0.0.1:9", credential="b") is not first
-    assert client_of(DEEZER, "http://127.0.0.1:9", credential="a") is not first
+    url = "http://feed.example"
+    first = client_of(FEED, url, credential="a")
+    assert client_of(FEED, url, credential="a") is first
+    assert client_of(FEED, url, credential="b") is not first
+    assert client_of(DEEZER, url, credential="a") is not first
+    assert client_of(FEED, url, credential="a", allow_private=True) is not first
+    assert client_of(FEED, url, credential="a", allowed_hosts=["other.example"]) is not first
