@@ -204,7 +204,8 @@ def client_for(provider: Provider, adapter: Adapter) -> Client:
     """Return the client that asks this provider.
 
     Raises:
-        MusicsyncError: its credential or contact is not set, or cannot be read; the text names the setting.
+        MusicsyncError: its credential or contact is not set or cannot be read, or its base URL is in a private
+            network without leave; the text names the setting.
     """
     credential = credentials.of(provider)
     if adapter.credential == "required" and not credential:
@@ -212,4 +213,11 @@ def client_for(provider: Provider, adapter: Adapter) -> Client:
             f"{provider.credential_setting} is not set: {adapter.label} needs a credential; set it in the environment "
             f"of web and worker, or store one with `manage.py provider credential {provider}`"
         )
-    return client_of(adapter, provider.base_url, contact=settings.MUSICSYNC_CONTACT, credential=credential)
+    return client_of(
+        adapter,
+        provider.base_url,
+        contact=settings.MUSICSYNC_CONTACT,
+        credential=credential,
+        allowed_hosts=provider.allowed_hosts,
+        allow_private=provider.allow_private,
+    )
