@@ -18,6 +18,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from musicsync.redaction import Secret
 
+_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+
 
 def database(url: str) -> dict[str, Any]:
     """Give Django's settings for a PostgreSQL URL, read by libpq's own rules.
@@ -37,8 +39,8 @@ def database(url: str) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         **{setting: options.pop(parameter, "") for setting, parameter in named.items()},
-        # A host that swallows packets must not hold a process for the two minutes of TCP.
-        "OPTIONS": {"connect_timeout": 5} | options,
+        # A host that swallows packets must not hold a process for the minutes and hours of TCP.
+        "OPTIONS": {"connect_timeout": 5, **_KEEPALIVE} | options,
     }
 
 

@@ -26,8 +26,10 @@ def run(command: Sequence[str], **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_database_url_is_read_by_libpqs_rules() -> None:
-    read = environment.database("postgres://user:p%40ss@db.example:5433/music?sslmode=require")
+    read = environment.database("postgres://user:p%40ss@db.example:5433/music?sslmode=require&connect_timeout=9")
 
+    options = read.pop("OPTIONS")
+    assert (options["sslmode"], options["connect_timeout"], options["tcp_user_timeout"]) == ("require", "9", 15_000)
     assert read == {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": "music",
@@ -35,7 +37,6 @@ def test_a_database_url_is_read_by_libpqs_rules() -> None:
         "PASSWORD": "p@ss",
         "HOST": "db.example",
         "PORT": "5433",
-        "OPTIONS": {"connect_timeout": 5, "sslmode": "require"},
     }
 
 
