@@ -3,14 +3,14 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
-from musicsync import schedule
+from musicsync import credentials, schedule
 from musicsync.admin import operations
 from musicsync.admin.base import BrowseAdmin, PanelAdmin
 from musicsync.admin.dialogs import button
@@ -19,13 +19,42 @@ from musicsync.admin.show import NOTHING, RUN_COLOURS, Table, external, link, li
 from musicsync.models import Budget, Provider, Run, Scope
 from musicsync.providers import registry
 from musicsync.records import MusicsyncError
+from musicsync.redaction import Secret
 from musicsync.sync.work import client_for
 
 _LATEST_RUNS = 10
 
 
+class CredentialField(forms.CharField):
+    """A credential, which is taken and never shown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}), **kwargs)
+
+    def clean(self, value: Any) -> Secret:
+        """Take the credential, whose text nothing shows from here on.
+
+        Raises:
+            ValidationError: it cannot be stored.
+        """
+        given = Secret(super().clean(Secret(value or "")))
+        if given:
+            try:
+                credentials.check(given)
+            except MusicsyncError as error:
+                raise forms.ValidationError(str(error)) from error
+        return given
+
+
 class ProviderForm(PlainForm):
     """A provider; address and budget may be left out, and are the adapter's own then."""
+
+    new_credential = CredentialField(
+        required=False, help_text="Stored encrypted, for this name and the base URL's host alone. Empty: as it is."
+    )
+    forget_credential = forms.BooleanField(
+        required=False, widget=UnfoldBooleanWidget(), help_text="Store none any more."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -67,11 +96,15 @@ class ProviderAdmin(PanelAdmin):
     fieldsets = (
         (None, {"fields": (("slug", "adapter"), "base_url", "budget", "enabled")}),
         ("Trust", {"fields": (("trust", "removal_limit"),)}),
+        ("Network", {"fields": ("allow_private", "allowed_hosts")}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
         """Show beside the fields of a provider that exists what it still needs."""
         fields = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            kept = ("new_credential", "forget_credential") if obj and obj.sealed_credential else ("new_credential",)
+            fields = (*fields, ("Credential", {"fields": (kept,)}))
         return fields if obj is None else (*fields, ("Set-up", {"fields": (("credential", "readiness"), "see")}))
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
@@ -95,6 +128,10 @@ class ProviderAdmin(PanelAdmin):
             )
             messages.info(request, f"Budget {obj.budget} {'was made' if created else 'existed and is used'}.")
         super().save_model(request, obj, form, change)
+        if given := form.cleaned_data.get("new_credential"):
+            credentials.store(obj, given)
+        elif form.cleaned_data.get("forget_credential"):
+            credentials.forget(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
         """Only what never ran can be deleted: the catalogue rests on the rest. Disable it instead."""
@@ -137,12 +174,16 @@ class ProviderAdmin(PanelAdmin):
 
     @admin.display(description="credential")
     def credential(self, provider: Provider) -> str:
-        """Show whether the credential is set, never the credential."""
+        """Show whether the credential is set and where, never the credential."""
         adapter = registry.ADAPTERS.get(provider.adapter)
         if adapter is None or adapter.credential == "none":
             return "not needed"
-        is_set = bool(settings.MUSICSYNC_CREDENTIALS.get(provider.credential_setting))
-        return f"{provider.credential_setting} is {'set' if is_set else 'not set'} ({adapter.credential})"
+        said = {
+            "environment": f"from the environment: {provider.credential_setting} is set",
+            "stored": "set: stored encrypted",
+            "none": f"not set: neither stored, nor {provider.credential_setting}",
+        }
+        return f"{said[credentials.source(provider)]} ({adapter.credential})"
 
     @admin.display(description="ready")
     def readiness(self, provider: Provider) -> str:

@@ -1,8 +1,12 @@
-"""``manage.py provider add|list|test|follow|unfollow|enable|disable|accept-drift``: the configured providers."""
+"""``manage.py provider add|set|list|test|follow|unfollow|enable|disable|accept-drift``: the configured providers.
 
+``manage.py provider credential|rotate-keys|new-key``: their credentials, as they are kept.
+"""
+
+import getpass
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, BooleanOptionalAction
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +15,7 @@ from django.core.management.base import CommandError
 from django.db import transaction
 from django.db.models import Count, Q
 
+from musicsync import credentials
 from musicsync.management import following
 from musicsync.management.base import MusicsyncCommand, bad_usage, positive, provider_named
 from musicsync.models import Budget, Provider, Run
@@ -26,7 +31,9 @@ _COLUMNS = ("provider", "adapter", "base_url", "enabled", "trust", "rate", "burs
 class Command(MusicsyncCommand):
     """Configure providers."""
 
-    help = "Add, list, test, follow, unfollow, enable or disable providers, or accept that their answers changed."
+    help = (
+        "Add, change, list, test, follow, unfollow, enable or disable providers, or accept that their answers changed."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Name the actions and their options."""
@@ -38,6 +45,10 @@ class Command(MusicsyncCommand):
         add.add_argument("--rate", type=positive(float), help="requests per second; default: the adapter's")
         add.add_argument("--burst", type=positive(int), help="requests at once; default: the adapter's")
         add.add_argument("--trust", type=positive(int), default=100, help="rank, 1 is most trusted (default: 100)")
+        changed = actions.add_parser("set", help="change where a provider may be and lead to")
+        changed.add_argument("provider", metavar="SLUG")
+        for action in (add, changed):
+            _add_places(action)
         listed = actions.add_parser("list", help="list the providers")
         listed.add_argument("--json", action="store_true", help="as JSON")
         for name, text in {
@@ -54,10 +65,20 @@ class Command(MusicsyncCommand):
                 scopes = "such as artist:27, or feed; - reads them from the standard input, one a line or as JSON"
                 action.add_argument("scopes", nargs="+", metavar="KIND:KEY", help=scopes)
 
+        credential = actions.add_parser("credential", help="store its credential, read from the standard input")
+        credential.add_argument("provider", metavar="SLUG")
+        credential.add_argument("--clear", action="store_true", help="forget the one that is stored")
+        actions.add_parser("rotate-keys", help="encrypt all stored credentials anew, with the first encryption key")
+        actions.add_parser("new-key", help="make a key for MUSICSYNC_ENCRYPTION_KEYS")
+
     def act(self, options: Mapping[str, Any]) -> None:
         """Do what the action says."""
-        if options["action"] == "add":
+        if options["action"] in ("credential", "rotate-keys", "new-key"):
+            self._keep(options)
+        elif options["action"] == "add":
             self._add(options)
+        elif options["action"] == "set":
+            self._set(provider_named(options["provider"]), options)
         elif options["action"] == "list":
             self._list(as_json=options["json"])
         elif options["action"] == "test":
@@ -84,6 +105,17 @@ class Command(MusicsyncCommand):
             self.say(f"before its first run: {error}")
         kinds = ", ".join(adapter.scope_kinds)
         self.say(f"next: `manage.py provider follow {provider} KIND:KEY`, where KIND is one of: {kinds}")
+
+    def _set(self, provider: Provider, options: Mapping[str, Any]) -> None:
+        _take_places(provider, options)
+        try:
+            provider.clean()
+        except ValidationError as error:
+            raise bad_usage("; ".join(_complaints(error))) from error
+        provider.save(update_fields=["allow_private", "allowed_hosts"])
+        private = "may" if provider.allow_private else "may not"
+        hosts = ", ".join(provider.allowed_hosts) or "none"
+        self.say(f"provider {provider} {private} be in a private network; other hosts it may lead to: {hosts}")
 
     def _list(self, *, as_json: bool) -> None:
         providers = Provider.objects.select_related("budget").order_by("trust", "slug")
@@ -130,6 +162,29 @@ class Command(MusicsyncCommand):
             f"next: `manage.py fetches replay --provider {provider} --error 'the page is held'`"
         )
 
+    def _keep(self, options: Mapping[str, Any]) -> None:
+        if options["action"] == "new-key":
+            self.say(credentials.new_key())
+        elif options["action"] == "rotate-keys":
+            self._rotate_keys()
+        elif options["clear"]:
+            provider = provider_named(options["provider"])
+            credentials.forget(provider)
+            self.say(f"provider {provider}: no credential is stored any more{_overriding(provider)}")
+        else:
+            provider = provider_named(options["provider"])
+            credentials.store(provider, _read_credential(provider))
+            self.say(f"provider {provider}: the credential is stored, encrypted{_overriding(provider)}")
+
+    def _rotate_keys(self) -> None:
+        rotated, unreadable = credentials.rotate()
+        self.say(f"{rotated:,} stored credentials are encrypted with the first key now")
+        if unreadable:
+            raise CommandError(
+                f"no key reads those of {', '.join(unreadable)}, which are as they were: add the key that they were "
+                "encrypted with, or store them anew"
+            )
+
     def _follow(self, provider: Provider, texts: list[str], *, active: bool) -> None:
         wanted = following.read(provider, texts, sys.stdin)
         changed = following.follow(provider, wanted) if active else following.unfollow(provider, wanted)
@@ -158,6 +213,7 @@ def _create(adapter: Adapter, options: Mapping[str, Any]) -> Provider:
         trust=options["trust"],
         budget=allowed,
     )
+    _take_places(provider, options)
     allowed.full_clean(exclude=["name"], validate_unique=False)
     provider.full_clean(exclude=["budget"])
     allowed.save()
@@ -165,8 +221,43 @@ def _create(adapter: Adapter, options: Mapping[str, Any]) -> Provider:
     return provider
 
 
+def _read_credential(provider: Provider) -> str:
+    """Return what stands in the standard input, or what somebody types there unseen."""
+    if sys.stdin.isatty():
+        return getpass.getpass(f"credential of {provider} (not shown): ").strip()
+    return sys.stdin.read().strip()
+
+
+def _overriding(provider: Provider) -> str:
+    if credentials.source(provider) != "environment":
+        return ""
+    return f"; {provider.credential_setting} is set in this environment, and wins"
+
+
+def _add_places(action: ArgumentParser) -> None:
+    action.add_argument(
+        "--allow-private",
+        action=BooleanOptionalAction,
+        default=None,
+        help="whether it may be on this machine or in a private network (default: no)",
+    )
+    action.add_argument(
+        "--allowed-host",
+        action="append",
+        metavar="HOST",
+        help="another host that its redirects may lead to, without the credential; repeatable; '' for none",
+    )
+
+
+def _take_places(provider: Provider, options: Mapping[str, Any]) -> None:
+    if options["allow_private"] is not None:
+        provider.allow_private = options["allow_private"]
+    if options["allowed_host"] is not None:
+        provider.allowed_hosts = [host for host in options["allowed_host"] if host]
+
+
 def _complaints(error: ValidationError) -> list[str]:
-    names = {"slug": "SLUG"}
+    names = {"slug": "SLUG", "allowed_hosts": "--allowed-host"}
     return [
         f"{names.get(field, '--' + field.replace('_', '-'))}: {' '.join(messages)}"
         for field, messages in error.message_dict.items()
