@@ -31,7 +31,7 @@ up: $(RUNTIME)
 	@echo "admin    http://127.0.0.1:8000/admin/   first user: $(BIN)/python manage.py createsuperuser"
 	@echo "Flower   http://127.0.0.1:5555/"
 	@echo "sandbox  http://127.0.0.1:8100/         to sync from it, in another terminal:"
-	@echo "  $(BIN)/python manage.py provider add sandbox-deezer --adapter deezer --rate 100 --base-url http://127.0.0.1:8100/deezer"
+	@echo "  $(BIN)/python manage.py provider add sandbox-deezer --adapter deezer --rate 100 --allow-private --base-url http://127.0.0.1:8100/deezer"
 	@echo "  curl -s '127.0.0.1:8100/control/scopes?provider=deezer' | $(BIN)/python manage.py provider follow sandbox-deezer -"
 	@echo "  $(BIN)/python manage.py sync sandbox-deezer --full --wait"
 	@echo "  and in the same way: musicbrainz at http://127.0.0.1:8100/musicbrainz/ws/2, which asks for MUSICSYNC_CONTACT"

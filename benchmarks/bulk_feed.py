@@ -58,7 +58,9 @@ def _measure(folder: Path, tracks: int) -> None:
         children.wait_for("worker", "ready.", _START_LIMIT_SECONDS)
         url = next(word for word in line.split() if word.startswith(_PORT_LINE))
         budget = Budget.objects.create(name="feed", rate=1000, burst=100)
-        provider = Provider.objects.create(slug="feed", adapter="feed", base_url=url, budget=budget, enabled=False)
+        provider = Provider.objects.create(
+            slug="feed", adapter="feed", base_url=url, allow_private=True, budget=budget, enabled=False
+        )
         Scope.objects.create(provider=provider, kind="feed")
         for title in ("first import", "unchanged"):
             _pass(title, provider.pk)

@@ -1,6 +1,7 @@
 """What is followed at which provider, and what each provider last said."""
 
 import math
+import re
 from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
@@ -10,10 +11,11 @@ from django.db import models
 from django.db.models.functions import Now
 
 from musicsync.models.catalogue import Artist, Recording, Release, Track
-from musicsync.providers import registry
+from musicsync.providers import addresses, registry
 
 ASSUMED_LATENCY_SECONDS = 2.0
 MOST_IN_FLIGHT = 64
+_HOST = re.compile(r"[a-z0-9._-]+", re.IGNORECASE | re.ASCII)
 LEAST_RATE, MOST_RATE, MOST_BURST = 0.0001, 10_000.0, 10_000
 """What can be a budget: from a request in three hours to more than any provider takes."""
 
@@ -106,6 +108,20 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        """Say early what a request would end in.
+
+        Raises:
+            ValidationError: the base URL is by its name not public, without leave; or an allowed host is none.
+        """
+        try:
+            addresses.check_name(urlsplit(self.base_url).hostname or "", allow_private=self.allow_private)
+        except addresses.PrivateAddress as error:
+            raise ValidationError({"base_url": str(error)}) from error
+        for host in self.allowed_hosts:
+            if not _HOST.fullmatch(host):
+                raise ValidationError({"allowed_hosts": f"{host!r} is no name of a host: no scheme, port or path."})
 
     @property
     def credential_setting(self) -> str:

@@ -125,6 +125,7 @@ def _configure(side: Side, simulator: Simulator) -> None:
         defaults={
             "adapter": side.dialect,
             "base_url": simulator.url + side.path,
+            "allow_private": True,
             "trust": side.trust,
             "budget": budget,
             # The demo starts its runs itself; beat must not be just before it with a scheduled one.

@@ -30,7 +30,9 @@ HOSTILE = "<script>alert(1)</script>"
 
 def make_provider(slug: str = "shop", adapter: str = "feed", base_url: str = "http://127.0.0.1:9/feed") -> Provider:
     budget = Budget.objects.create(name=slug, rate=10, burst=5)
-    return Provider.objects.create(slug=slug, adapter=adapter, base_url=base_url, budget=budget, trust=1)
+    return Provider.objects.create(
+        slug=slug, adapter=adapter, base_url=base_url, allow_private=True, budget=budget, trust=1
+    )
 
 
 def make_run(provider: Provider, status: str = "done", dead: int = 0, **values: object) -> Run:

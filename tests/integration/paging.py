@@ -27,7 +27,13 @@ _serial = count(1)
 def provider(slug: str, trust: int = 1, **values: Any) -> Provider:
     budget = Budget.objects.create(name=slug, rate=10_000, burst=1000)
     made = Provider.objects.create(
-        slug=slug, adapter="feed", base_url="http://127.0.0.1:9", budget=budget, trust=trust, **values
+        slug=slug,
+        adapter="feed",
+        base_url="http://127.0.0.1:9",
+        allow_private=True,
+        budget=budget,
+        trust=trust,
+        **values,
     )
     Scope.objects.create(provider=made, kind="feed")
     return made

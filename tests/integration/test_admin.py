@@ -282,7 +282,8 @@ def test_a_credential_is_named_and_never_shown(client: Client, settings: SimpleN
     assert f"{provider.credential_setting} is set (optional)" in page
     assert "s3cret-value" not in page
     settings.MUSICSYNC_CREDENTIALS = {}
-    assert f"{provider.credential_setting} is not set" in client.get(link_address(provider)).content.decode()
+    page = client.get(link_address(provider)).content.decode()
+    assert f"not set: neither stored, nor {provider.credential_setting} (optional)" in page
 
 
 def test_a_provider_shows_its_schedules(client: Client) -> None:
@@ -307,7 +308,8 @@ def test_a_new_provider_takes_address_and_budget_of_its_adapter(client: Client) 
 def test_a_chosen_address_and_budget_are_kept(client: Client) -> None:
     budget = Budget.objects.create(name="shared", rate=3)
     client.post(
-        reverse("admin:musicsync_provider_add"), provider_form(base_url="http://127.0.0.1:8100/ws/2", budget=budget.pk)
+        reverse("admin:musicsync_provider_add"),
+        provider_form(base_url="http://127.0.0.1:8100/ws/2", allow_private="on", budget=budget.pk),
     )
     provider = Provider.objects.get(slug="mb")
     assert (provider.base_url, provider.budget) == ("http://127.0.0.1:8100/ws/2", budget)
@@ -317,6 +319,11 @@ def test_an_address_that_is_none_is_refused(client: Client) -> None:
     answer = client.post(reverse("admin:musicsync_provider_add"), provider_form(base_url="javascript:alert(1)"))
     assert "base_url" in answer.context["adminform"].form.errors
     assert not Provider.objects.exists()
+
+
+def test_an_address_in_a_private_network_takes_leave(client: Client) -> None:
+    answer = client.post(reverse("admin:musicsync_provider_add"), provider_form(base_url="http://169.254.169.254"))
+    assert "allow private addresses" in str(answer.context["adminform"].form.errors["base_url"])
 
 
 def test_a_provider_that_ran_is_not_deleted(client: Client) -> None:

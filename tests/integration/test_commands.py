@@ -36,7 +36,20 @@ def refusal(*arguments: str) -> tuple[int, str]:
 
 @pytest.fixture
 def deezer() -> Provider:
-    say("provider", "add", "dz", "--adapter", "deezer", "--base-url", NOWHERE, "--rate", "50", "--burst", "3")
+    say(
+        "provider",
+        "add",
+        "dz",
+        "--adapter",
+        "deezer",
+        "--base-url",
+        NOWHERE,
+        "--allow-private",
+        "--rate",
+        "50",
+        "--burst",
+        "3",
+    )
     return Provider.objects.get(slug="dz")
 
 
@@ -70,6 +83,8 @@ def test_add_takes_what_is_given(deezer: Provider) -> None:
         (("x", "--adapter", "spotty"), "the known ones are: musicbrainz, deezer, feed"),
         (("a b", "--adapter", "feed"), "SLUG: "),
         (("x", "--adapter", "feed", "--base-url", "ftp://x"), "--base-url: "),
+        (("x", "--adapter", "feed", "--base-url", "http://127.1"), r"--base-url: .*127\.0\.0\.1.*--allow-private"),
+        (("x", "--adapter", "deezer", "--allowed-host", "http://x"), "--allowed-host: .*no scheme"),
         (("x", "--adapter", "feed", "--rate", "0"), "no number above 0"),
         (("x", "--adapter", "feed", "--burst", "1.5"), "no whole number above 0"),
     ],
@@ -78,6 +93,17 @@ def test_add_refuses(deezer: Provider, arguments: tuple[str, ...], said: str) ->
     with pytest.raises(CommandError, match=said):
         say("provider", "add", *arguments)
     assert Provider.objects.count() == Budget.objects.count() == 1
+
+
+def test_set_changes_where_a_provider_may_be_and_lead_to(deezer: Provider) -> None:
+    assert "may be in a private network; other hosts it may lead to: a.example, b.example" in say(
+        "provider", "set", "dz", "--allowed-host", "a.example", "--allowed-host", "b.example"
+    )
+    deezer.refresh_from_db()
+    assert (deezer.allow_private, deezer.allowed_hosts) == (True, ["a.example", "b.example"])
+    with pytest.raises(CommandError, match="--base-url: .*--allow-private"):
+        say("provider", "set", "dz", "--no-allow-private")
+    assert "lead to: none" in say("provider", "set", "dz", "--allowed-host", "")
 
 
 def test_list_shows_providers_as_lines_and_as_json(run: Run) -> None:
@@ -157,7 +183,7 @@ def test_test_of_a_provider_that_does_not_answer_is_one_line(deezer: Provider) -
 
 
 def test_test_names_the_missing_contact(deezer: Provider) -> None:
-    say("provider", "add", "mb", "--adapter", "musicbrainz", "--base-url", NOWHERE)
+    say("provider", "add", "mb", "--adapter", "musicbrainz", "--base-url", NOWHERE, "--allow-private")
     code, line = refusal("provider", "test", "mb")
     assert code == 2
     assert line.startswith("MUSICSYNC_CONTACT is not set")

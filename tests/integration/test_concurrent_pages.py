@@ -14,7 +14,9 @@ from tests.helpers import wait_until
 @pytest.fixture
 def source(transactional_db: None) -> SourceArtist:
     budget = Budget.objects.create(name="one", rate=1)
-    provider = Provider.objects.create(slug="one", adapter="feed", base_url="http://127.0.0.1:9", budget=budget)
+    provider = Provider.objects.create(
+        slug="one", adapter="feed", base_url="http://127.0.0.1:9", allow_private=True, budget=budget
+    )
     artist = Artist.objects.create(name="Old")
     return SourceArtist.objects.create(
         provider=provider, external_id="1", fields={"name": "Old"}, fingerprint=b"old", artist=artist
