@@ -136,7 +136,7 @@ def watch() -> None:
         subject = f"{missing.schedule}: no run was started for {missing.slot:%Y-%m-%d %H:%M} UTC"
         body = "It is asked for once more now. Look at the failures of start_run, and whether beat and a worker run."
         if alert(f"missing-run:{missing.schedule}", subject, body):
-            headers = {"periodic_task_name": missing.schedule, "slot": missing.slot.isoformat()}
+            headers = {"periodic_task_name": missing.schedule, "slot": missing.last_slot.isoformat()}
             start_run.apply_async((missing.provider, missing.mode), headers=headers)
 
 

@@ -12,7 +12,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from musicsync import schedule, tasks
 from musicsync.models import Alert, Leader, Provider, Run
@@ -280,9 +280,15 @@ def test_a_run_under_way_excuses_an_incremental_one_and_a_full_one_for_two_hours
     assert {name for name, _ in missing()} == {"one: incremental", "one: full"}
 
 
-def test_a_schedule_with_arguments_that_are_no_json_is_no_reason_to_miss_the_others(one: Provider) -> None:
+def test_a_schedule_that_is_wrong_is_no_reason_to_miss_the_others(one: Provider) -> None:
     slot = overdue(one)
-    PeriodicTask.objects.filter(name="one: incremental").update(kwargs="{")
+    wrong = [
+        {"kwargs": "{", "interval": IntervalSchedule.objects.create(every=1, period="days")},
+        {"solar": SolarSchedule.objects.create(event="sunset", latitude=0, longitude=0)},
+        {"crontab": CrontabSchedule.objects.create(minute="61")},
+    ]
+    for number, fields in enumerate(wrong):
+        PeriodicTask.objects.create(name=f"wrong {number}", task=tasks.start_run.name, **fields)
     assert missing() == [("one: full", slot)]
 
 
@@ -296,6 +302,13 @@ def test_people_are_told_of_a_missing_run_and_it_is_sent_again_once_an_hour(one:
     assert told.occurrences == 2
     assert [headers["slot"] for headers in sent] == [slot.isoformat()]
     assert [headers["periodic_task_name"] for headers in sent] == ["one: full"]
+
+
+def test_what_is_made_up_for_is_the_last_slot_and_no_earlier_one(one: Provider) -> None:
+    slot = overdue(one)
+    every(10, "minutes")
+    (found,) = schedule.missing_runs()
+    assert (found.slot, found.last_slot) == (slot + timedelta(minutes=20), slot + timedelta(minutes=30))
 
 
 def test_nobody_is_told_of_a_beat_that_never_was_and_everybody_of_one_that_is_no_more() -> None:
