@@ -1,11 +1,13 @@
 """The reads behind the admin, the command line and the feed."""
 
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from django.db.models import Count
 from msgspec import Struct
 
-from musicsync.models import Artist, Change, Fetch, Recording, Release, Run, SourceTrack, Track
+from musicsync.forecast import Allowance, Forecast, forecast
+from musicsync.models import Artist, Budget, Change, Circuit, Fetch, Recording, Release, Run, SourceTrack, Track
 from musicsync.sync import sql
 from musicsync.sync.merging import POLICY, Entity
 from musicsync.sync.runs import run_totals
@@ -69,6 +71,52 @@ def progress(run_id: int) -> Progress:
         totals=totals,
         budget_used=min(1.0, counts["recent"] / allowed),
         seconds=seconds,
+    )
+
+
+def still_needed(run: Run, far: Progress) -> int:
+    """Return how many requests a run that is under way will still send, as far as that is known.
+
+    They are those that it owes now, or what the last run of this kind needed in all, less those done: whichever is
+    more. Pages lead to further pages, so a run that has just begun owes little.
+    """
+    alike = Run.objects.filter(provider=run.provider_id, mode=run.mode, scope=run.scope_id, pk__lt=run.pk)
+    last = alike.filter(status__in=(Run.Status.DONE, Run.Status.ERRORS, Run.Status.HELD)).order_by("-pk").first()
+    return max(far.owed, last.summary.get("requests", 0) - far.done if last else 0)
+
+
+def forecast_of(run: Run, far: Progress) -> Forecast | None:
+    """Return when the run will be done, as if nothing else used its budget; ``None`` where it is."""
+    if far.ended:
+        return None
+    budget = Budget.objects.get(providers=run.provider_id)
+    circuit = Circuit.objects.filter(provider=run.provider_id, opened_at__isnull=False).first()
+    now = datetime.now(UTC)
+    return forecast(still_needed(run, far), allowance(budget, now, circuit), now)
+
+
+def allowance(budget: Budget, now: datetime, circuit: Circuit | None = None) -> Allowance:
+    """Return what the budget allows from now on; of an open ``circuit`` nobody knows how long it is."""
+    used_today, used_this_month = used(budget, now)
+    ahead = (budget.theoretical_arrival_at - now).total_seconds() * budget.rate
+    return Allowance(
+        rate=budget.rate,
+        at_once=min(float(budget.burst), max(0.0, budget.burst - ahead)),
+        per_day=budget.per_day,
+        left_today=None if budget.per_day is None else max(0, budget.per_day - used_today),
+        per_month=budget.per_month,
+        left_this_month=None if budget.per_month is None else max(0, budget.per_month - used_this_month),
+        paused_until=budget.cooldown_until,
+        waits_for=f"{circuit.provider} answers again" if circuit else "",
+    )
+
+
+def used(budget: Budget, now: datetime) -> tuple[int, int]:
+    """Return how many requests were counted on the day and in the month (UTC) that ``now`` is in."""
+    today = now.astimezone(UTC).date()
+    return (
+        budget.used_in_day if budget.day == today else 0,
+        budget.used_in_month if budget.month == today.replace(day=1) else 0,
     )
 
 

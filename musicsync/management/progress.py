@@ -3,39 +3,49 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
 from msgspec import Struct
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from musicsync import queries
+from musicsync.forecast import Forecast, in_words
+from musicsync.models import Run
 from musicsync.queries import Progress
 
 _LOOK_SECONDS = 1.0
 _LINE_SECONDS = 5.0
 _PACE_SECONDS = 6.0
 _MOST_ETA_SECONDS = 99 * 3600
+_WORTH_SAYING_SECONDS = 60
 
 
 class Sight(Struct, frozen=True):
-    """A run as it is now, with its pace: tracks and requests per second over the last seconds; ``eta`` in seconds."""
+    """A run as it is now, with its pace: tracks and requests per second over the last seconds; ``eta`` in seconds.
+
+    ``forecast`` is what its budget makes of it, ``None`` where it has ended.
+    """
 
     progress: Progress
     tracks_per_second: float
     requests_per_second: float
+    forecast: Forecast | None = None
 
     @property
     def eta(self) -> float | None:
-        """Return the seconds left for what is owed now, ``None`` where nothing can be said."""
+        """Return the seconds left, ``None`` where nothing can be said: by the pace, but never faster than allowed."""
         if self.progress.ended or not self.requests_per_second:
             return None
-        return min(self.progress.owed / self.requests_per_second, _MOST_ETA_SECONDS)
+        needed = self.forecast.requests if self.forecast else self.progress.owed
+        allowed = (self.forecast.seconds if self.forecast else None) or 0.0
+        return min(max(needed / self.requests_per_second, allowed), _MOST_ETA_SECONDS)
 
 
 class View(Protocol):
@@ -51,7 +61,7 @@ class _Pace:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int, int]] = deque()
 
-    def sight(self, progress: Progress, now: float) -> Sight:
+    def sight(self, progress: Progress, forecast: Forecast | None, now: float) -> Sight:
         self._samples.append((now, progress.tracks, progress.done))
         while now - self._samples[0][0] > _PACE_SECONDS:
             self._samples.popleft()
@@ -61,8 +71,8 @@ class _Pace:
         at, tracks, done = self._samples[0]
         seconds = now - at
         if seconds < _LOOK_SECONDS:
-            return Sight(progress, 0.0, 0.0)
-        return Sight(progress, (progress.tracks - tracks) / seconds, (progress.done - done) / seconds)
+            return Sight(progress, 0.0, 0.0, forecast)
+        return Sight(progress, (progress.tracks - tracks) / seconds, (progress.done - done) / seconds, forecast)
 
 
 def watch(
@@ -76,13 +86,18 @@ def watch(
     paces = {run_id: _Pace() for run_id in run_ids}
     while True:
         began = time.monotonic()
-        sights = [paces[run_id].sight(queries.progress(run_id), began) for run_id in run_ids]
+        sights = [paces[run_id].sight(*_look_at(run_id), began) for run_id in run_ids]
         view.show(sights)
         if all(sight.progress.ended for sight in sights):
             return [sight.progress for sight in sights]
         each_look(sights)
         # Counting the fetches of a long run takes a while: looking must stay a small part of what the database does.
         time.sleep(max(_LOOK_SECONDS, 10 * (time.monotonic() - began)))
+
+
+def _look_at(run_id: int) -> tuple[Progress, Forecast | None]:
+    progress = queries.progress(run_id)
+    return progress, queries.forecast_of(Run.objects.get(pk=run_id), progress)
 
 
 class Lines:
@@ -107,6 +122,12 @@ def line(sight: Sight) -> str:
     """Return a run as one line of ``name=value`` pairs."""
     progress = sight.progress
     eta = "" if sight.eta is None else f" eta_seconds={sight.eta:.0f}"
+    if sight.forecast:
+        eta += f" requests_needed={sight.forecast.requests}"
+        if sight.forecast.quota_reached_at:
+            eta += f" {sight.forecast.quota}_quota_reached_at={sight.forecast.quota_reached_at:%Y-%m-%dT%H:%M:%SZ}"
+        if sight.forecast.paused_until:
+            eta += f" paused_until={sight.forecast.paused_until:%Y-%m-%dT%H:%M:%SZ}"
     return (
         f"run={progress.run_id} provider={progress.provider} status={progress.status} requests_done={progress.done} "
         f"requests_owed={progress.owed} requests_dead={progress.dead} tracks={_tracks(progress)} "
@@ -142,7 +163,15 @@ class Bars:
             table.add_column(header, justify="right", min_width=width, no_wrap=True)
         for sight in sights:
             table.add_row(*_row(sight))
-        self._live.update(table)
+        self._live.update(Group(table, *(Text(said, style="dim") for sight in sights if (said := remark(sight)))))
+
+
+def remark(sight: Sight) -> str:
+    """Return what the budget has to say of a run; nothing of one that is done within a minute anyway."""
+    found = sight.forecast
+    if found is None or (found.seconds is not None and found.seconds < _WORTH_SAYING_SECONDS and not found.waits_for):
+        return ""
+    return f"{sight.progress.provider}: {in_words(found, datetime.now(UTC))}"
 
 
 def _row(sight: Sight) -> tuple[Text | ProgressBar | str, ...]:

@@ -2,9 +2,13 @@
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from musicsync import queries
+from musicsync.forecast import in_words
 from musicsync.management.base import MusicsyncCommand, begin, run_numbered
 from musicsync.models import Fetch, Run
 from musicsync.sync import runs
@@ -46,12 +50,19 @@ class Command(MusicsyncCommand):
             self.say_json(facts)
             return
         dead = facts.pop("dead")
+        forecast = facts.pop("forecast")
         totals = facts.pop("totals")
         self.say_table(("what", "value"), list(facts.items()) + sorted(totals.items()))
+        if forecast:
+            self.say("")
+            self.say(forecast["text"])
         if dead:
             self.say("")
             self.say_table(("dead request", "failures", "error"), [tuple(fetch.values()) for fetch in dead])
-            self.say(f"try them again with `manage.py run replay {run.pk}`")
+            self.say(
+                f"look at them with `manage.py fetches list --run {run.pk}`, try them again with "
+                f"`manage.py run replay {run.pk}`"
+            )
 
     def _cancel(self, run: Run) -> None:
         owed = runs.cancel(run)
@@ -89,5 +100,11 @@ def _facts(run: Run) -> dict[str, Any]:
         "requests_owed": progress.owed,
         "requests_dead": progress.dead,
         "totals": progress.totals,
+        "forecast": _foreseen(run, progress),
         "dead": [{"request": fetch.key, "failures": fetch.failures, "error": fetch.error_line} for fetch in dead],
     }
+
+
+def _foreseen(run: Run, progress: queries.Progress) -> dict[str, Any] | None:
+    found = queries.forecast_of(run, progress)
+    return None if found is None else msgspec.to_builtins(found) | {"text": in_words(found, datetime.now(UTC))}
