@@ -164,7 +164,8 @@ def _last_slot(task: PeriodicTask, until: datetime, after: datetime | None = Non
         moment: datetime = task.clocked.clocked_time
         return moment if moment <= until and (after is None or after < moment) else None
     if task.start_time:
-        after = max(after or task.start_time, task.start_time - _TICK)
+        before_it = task.start_time - _TICK
+        after = max(after or before_it, before_it)
     return last_slot(task.schedule, until, after, anchor=task.start_time)
 
 
