@@ -81,7 +81,7 @@ def seal(provider: Provider, text: str) -> str:
         MusicsyncError: as ``check`` does.
     """
     check(text)
-    sealed = _Sealed(provider.slug, _origin_of(provider.base_url), Secret(text))
+    sealed = _Sealed(provider.slug, _origin_of(provider.base_url), str(text))
     return _keys().encrypt(msgspec.json.encode(sealed)).decode()
 
 
