@@ -9,6 +9,7 @@ import html
 import json
 import re
 import threading
+from collections.abc import Iterable
 from typing import Self
 from urllib.parse import quote, quote_plus
 
@@ -41,20 +42,20 @@ class _Known:
 
     def add(self, secret: str) -> None:
         """Look for this text, too, in each of its forms."""
-        forms = {form for form in _forms(secret) if len(form) >= SHORTEST}
+        forms = _forms(secret)
         if forms <= self._forms:
             return
         with self._lock:
             self._forms |= forms
-            # The longest first, so that no rest of one is left where a shorter one begins like it.
-            alternatives = sorted(self._forms, key=len, reverse=True)
-            # Percent-encoding is written in both cases.
-            self.pattern = re.compile("|".join(map(re.escape, alternatives)), re.IGNORECASE)
+            self.pattern = _any_of(self._forms)
 
 
-def redacted(text: str) -> str:
-    """Return the text with every secret that this process knows replaced by three asterisks."""
-    return _known.pattern.sub(HIDDEN, text) if _known.pattern else text
+def redacted(text: str, also: Iterable[str] = ()) -> str:
+    """Return the text with three asterisks for every secret that this process knows, and for what is named besides."""
+    if _known.pattern:
+        text = _known.pattern.sub(HIDDEN, text)
+    forms = {form for secret in also for form in _forms(secret)}
+    return _any_of(forms).sub(HIDDEN, text) if forms else text
 
 
 def keep_secrets_out(error: Exception) -> None:
@@ -86,7 +87,15 @@ def _forms(secret: str) -> set[str]:
         lambda text: repr(text)[1:-1],
         html.escape,
     )
-    return written | {escape(text) for text in written for escape in escapes}
+    forms = written | {escape(text) for text in written for escape in escapes}
+    return {form for form in forms if len(form) >= SHORTEST}
+
+
+def _any_of(forms: set[str]) -> re.Pattern[str]:
+    # The longest first, so that no rest of one is left where a shorter one begins like it.
+    alternatives = sorted(forms, key=len, reverse=True)
+    # Percent-encoding is written in both cases.
+    return re.compile("|".join(map(re.escape, alternatives)), re.IGNORECASE)
 
 
 _known = _Known()

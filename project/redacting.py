@@ -33,12 +33,17 @@ class ErrorPageFilter(SafeExceptionReporterFilter):
 
 
 class ErrorPage(ExceptionReporter):
-    """Django's error pages and mails, in which no local variable shows a secret."""
+    """Django's error pages and mails, in which no local variable shows a secret, nor one that a form just sent."""
 
     def get_traceback_html(self) -> SafeString:
         """Return the page without secrets."""
-        return SafeString(redacted(super().get_traceback_html()))
+        return self._without_secrets(super().get_traceback_html())
 
     def get_traceback_text(self) -> SafeString:
         """Return the text without secrets."""
-        return SafeString(redacted(super().get_traceback_text()))
+        return self._without_secrets(super().get_traceback_text())
+
+    def _without_secrets(self, text: str) -> SafeString:
+        posted = self.request.POST.items() if self.request else ()
+        hidden = ErrorPageFilter.hidden_settings
+        return SafeString(redacted(text, also=[str(value) for name, value in posted if hidden.search(name)]))
