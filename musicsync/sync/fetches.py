@@ -33,6 +33,8 @@ LONGEST_SLEEP_SECONDS = 0.25
 """A shorter wait for the budget is slept by the worker; a longer one goes back to the row."""
 GRACE_SECONDS = 5
 """How long after its time a fetch is left to the message that was sent with a countdown."""
+LONGEST_RETRY_SECONDS = 60
+"""What waits longer than this waits for its budget or its circuit alone, and no longer than those ask for."""
 LOST_MESSAGE_SECONDS = 25
 """How long a queued message may take before it is sent again; a second one does no harm."""
 MOST_FAILURES = 5
@@ -277,14 +279,18 @@ def repair() -> Repairs:
         )
     rows = sql.query(
         f"""
-        UPDATE {_FETCH} f SET status = 'queued', queued_at = clock_timestamp()
+        UPDATE {_FETCH} f SET status = 'queued', queued_at = clock_timestamp(), not_before = NULL
         FROM {_FETCH} was JOIN {_RUN} r ON r.id = was.run_id
+            JOIN {_PROVIDER} p ON p.id = r.provider_id JOIN {_BUDGET} b ON b.id = p.budget_id
+            LEFT JOIN {_CIRCUIT} c ON c.provider_id = p.id AND c.opened_at IS NOT NULL
         WHERE was.id = f.id AND r.status = 'running' AND (
             f.status = 'waiting' AND f.not_before < clock_timestamp() - make_interval(secs => %s)
+            OR f.status = 'waiting' AND f.not_before > clock_timestamp() + make_interval(secs => %s)
+               AND {FREE_AT} <= clock_timestamp() AND c.provider_id IS NULL
             OR f.status = 'queued' AND f.queued_at < clock_timestamp() - make_interval(secs => %s))
         RETURNING f.id, was.status
         """,  # noqa: S608
-        [GRACE_SECONDS, LOST_MESSAGE_SECONDS],
+        [GRACE_SECONDS, LONGEST_RETRY_SECONDS, LOST_MESSAGE_SECONDS],
     )
     due = sorted(row["id"] for row in rows if row["status"] == Fetch.Status.WAITING)
     unheard = sorted(row["id"] for row in rows if row["status"] == Fetch.Status.QUEUED)

@@ -120,3 +120,14 @@ def test_a_long_pause_waits_in_the_row() -> None:
     assert row.not_before is not None
     assert row.not_before - timezone.now() > timedelta(hours=22)
     assert fetches.repair() == fetches.Repairs(0, [], [])
+
+
+@pytest.mark.django_db
+def test_a_pause_that_somebody_ends_holds_nothing_any_longer(one: Provider) -> None:
+    run = open_run(one, ["a"])
+    budget.cool_down(one.budget_id, 86_400)
+    claim_all(run)
+    assert fetches.repair().due == []
+    Budget.objects.update(cooldown_until=None)
+    assert fetches.repair().due == [run.fetches.get().pk]
+    assert isinstance(fetches.claim(run.fetches.get().pk), fetches.Lease)
