@@ -14,11 +14,14 @@ from django.urls import reverse
 
 from musicsync import credentials
 from musicsync.admin.show import link_address
-from musicsync.models import Circuit, Provider
+from musicsync.models import Circuit, Fetch, Provider
 from musicsync.records import MusicsyncError
-from musicsync.sync import circuit, runs
+from musicsync.sync import circuit, fetches, runs
+from musicsync.sync.work import probe, work
 from tests.integration.admin_rows import make_provider
+from tests.integration.driving import follow
 from tests.integration.test_admin import logged_in, provider_form, staff
+from tests.unit.sandbox.serving import serve
 
 PLANTED = "pl4nted-credential-of-tests"
 
@@ -83,6 +86,26 @@ def test_a_missing_or_wrong_key_is_said_and_stops_that_provider_alone(
         settings.MUSICSYNC_ENCRYPTION_KEYS = keys
         with pytest.raises(credentials.Unreadable, match=f"MUSICSYNC_ENCRYPTION_KEYS.*{said}.*shop"):
             runs.open_run(shop, "full", "cli")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_waits_for_a_key_that_went_missing_and_goes_on_with_it(settings: SimpleNamespace) -> None:
+    with serve(20, feed_token=PLANTED) as base:
+        provider = follow(base, "feed")
+        credentials.store(provider, PLANTED)
+        run = runs.open_run(provider, "full", "cli")
+        (fetch,) = fetches.fill_window(run.pk, provider.window)
+        right, settings.MUSICSYNC_ENCRYPTION_KEYS = settings.MUSICSYNC_ENCRYPTION_KEYS, [credentials.new_key()]
+        step = work(fetch)
+        assert step.postponed is not None
+        assert step.notice is not None
+        assert "no key reads the stored credential of feed" in step.notice.body
+        assert not probe(provider)
+        assert Fetch.objects.get(pk=fetch).status == "waiting"
+        settings.MUSICSYNC_ENCRYPTION_KEYS = right
+        assert probe(provider)
+        assert circuit.close(provider) == [fetch]
+        assert work(fetch).run_ended
 
 
 def test_a_credential_copied_to_another_provider_is_not_used(shop: Provider) -> None:

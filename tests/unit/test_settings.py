@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from celery.app.defaults import NAMESPACES, flatten
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -84,6 +85,24 @@ def test_a_kept_secret_stays_the_same_and_private(tmp_path: Path) -> None:
 
     assert first == second
     assert len(first) >= 50
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_encryption_keys_are_read_in_order_and_a_wrong_one_is_named_by_its_place() -> None:
+    first, second = (Fernet.generate_key().decode() for _ in range(2))
+
+    assert environment.encryption_keys(f" {first}, {second},") == [first, second]
+    with pytest.raises(ImproperlyConfigured, match="^MUSICSYNC_ENCRYPTION_KEYS: number 2 is no Fernet key") as refused:
+        environment.encryption_keys(f"{first},not-a-key")
+    assert "not-a-key" not in str(refused.value)
+
+
+def test_an_encryption_key_is_kept_for_a_machine_with_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "var" / "encryption-key"
+
+    Fernet(environment.kept_encryption_key(path))
+
+    assert environment.kept_encryption_key(path) == path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
 
 

@@ -159,7 +159,7 @@ class Command(MusicsyncCommand):
         forms = drift.accept(provider)
         self.say(
             f"provider {provider}: what its answers held until now is forgotten ({forms:,} forms of request); "
-            f"next: `manage.py fetches replay --provider {provider} --error 'the page is held'`"
+            f"next: `manage.py fetches replay --provider {provider} --error '{drift.HELD}'`"
         )
 
     def _keep(self, options: Mapping[str, Any]) -> None:
@@ -178,7 +178,7 @@ class Command(MusicsyncCommand):
 
     def _rotate_keys(self) -> None:
         rotated, unreadable = credentials.rotate()
-        self.say(f"{rotated:,} stored credentials are encrypted with the first key now")
+        self.say(f"stored credentials that are encrypted with the first key now: {rotated:,}")
         if unreadable:
             raise CommandError(
                 f"no key reads those of {', '.join(unreadable)}, which are as they were: add the key that they were "
