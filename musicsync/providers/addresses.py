@@ -66,7 +66,8 @@ def is_public(address: str) -> bool:
     inner = _ipv4_within(found)
     if inner is not None:
         return is_public(str(inner))
-    return found.is_global and not (found.is_multicast or found.is_reserved)
+    site_local = isinstance(found, ipaddress.IPv6Address) and found.is_site_local
+    return found.is_global and not (found.is_multicast or found.is_reserved or site_local)
 
 
 def is_loopback(host: str) -> bool:

@@ -210,6 +210,84 @@ def test_json_of_another_form_is_permanent(spec: Spec, body: bytes) -> None:
     assert isinstance(outcome(spec, spec.items.request, body), Permanent)
 
 
+TWICE = "states a key twice"
+
+
+def twice(item: dict[str, object], path: tuple[str, ...]) -> bytes:
+    """Return the item as JSON in which the field at the path is stated a second time, with another value."""
+    mark = '"\\u0001marked\\u0001"'
+    text = json.dumps(changed(item, path, "\x01marked\x01"))
+    return text.replace(mark, f'5, "{path[-1]}": 6').encode()
+
+
+def page_of(spec: Spec, *items: bytes) -> bytes:
+    empty = json.dumps(listing(spec, [])).encode()
+    return empty.replace(
+        f'"{spec.items.name}": []'.encode(), f'"{spec.items.name}": ['.encode() + b", ".join(items) + b"]"
+    )
+
+
+@every_spec
+def test_an_item_that_states_a_key_twice_is_rejected_and_its_page_goes_on(spec: Spec) -> None:
+    page = parse(
+        spec,
+        spec.items.request,
+        page_of(spec, twice(spec.items.item, spec.items.number), json.dumps(spec.items.item).encode()),
+    )
+    [wrong] = page.rejected
+    assert wrong.path.startswith(f"$.{spec.items.name}[0]")
+    assert TWICE in wrong.reason
+    assert "5" in wrong.excerpt
+    assert len(titles(page)) == 1
+
+
+@every_spec
+def test_an_object_in_an_item_that_states_a_key_twice_costs_the_item(spec: Spec) -> None:
+    nested = next(name for name, value in spec.items.item.items() if isinstance(value, dict | list) and value)
+    inner = spec.items.item[nested]
+    first = inner[0] if isinstance(inner, list) else inner
+    assert isinstance(first, dict)
+    page = parse(spec, spec.items.request, page_of(spec, twice(spec.items.item, (nested, next(iter(first))))))
+    [wrong] = page.rejected
+    assert wrong.path.startswith(f"$.{spec.items.name}[0]")
+    assert TWICE in wrong.reason
+    assert titles(page) == []
+
+
+@every_spec
+def test_what_states_a_key_twice_where_nothing_is_read_from_it_costs_nothing(spec: Spec) -> None:
+    item = json.dumps(spec.items.item).encode()
+    odd = item[:-1] + b', "unheard-of": {"a": 1, "a": 2}}'
+    assert parse(spec, spec.items.request, page_of(spec, odd)) == parse(spec, spec.items.request, page_of(spec, item))
+
+
+@each("said")
+def test_an_answer_that_states_its_own_key_twice_is_permanent(spec: Spec, case: Said) -> None:
+    assert isinstance(case.body, dict)
+    name = next(iter(case.body))
+    body = json.dumps(case.body)[:-1] + f', "{name}": 1}}'
+    found = outcome(spec, case.request, body.encode())
+    assert isinstance(found, Permanent)
+    assert TWICE in str(found)
+
+
+@each("said")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_another_encoding_of_unicode_says_the_same(spec: Spec, case: Said, encoding: str) -> None:
+    assert parse(spec, case.request, json.dumps(case.body, ensure_ascii=False).encode(encoding)) == case.page
+
+
+@every_spec
+@pytest.mark.parametrize("digits", ["9" * 40, "9" * 5000, "-" + "9" * 5000, "1e400", "1" + "0" * 400 + ".5"])
+def test_a_number_of_any_length_costs_its_item_only(spec: Spec, digits: str) -> None:
+    sound = json.dumps(spec.items.item).encode()
+    long = json.dumps(changed(spec.items.item, spec.items.number, 31_337)).replace("31337", digits).encode()
+    page = parse(spec, spec.items.request, page_of(spec, long, sound))
+    [wrong] = page.rejected
+    assert wrong.path.startswith(f"$.{spec.items.name}[0]")
+    assert len(titles(page)) == 1
+
+
 @each("said")
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_deep_nesting_is_an_answer_like_any_other(spec: Spec, case: Said, opening: bytes) -> None:
