@@ -1,5 +1,6 @@
 """The overview: how it is going, in a few cheap reads."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
@@ -8,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from msgspec import Struct
 
+from musicsync.admin.health import circuit_table, process_table
 from musicsync.admin.show import (
     NOTHING,
     RUN_COLOURS,
@@ -21,10 +23,12 @@ from musicsync.admin.show import (
     short,
     status_badge,
 )
+from musicsync.forecast import in_words
 from musicsync.models import Artist, Failure, Fetch, Provider, Recording, Rejection, Release, Run, Track
-from musicsync.queries import progress
+from musicsync.queries import Progress, forecast_of, progress
 
 _COUNT_LIMIT = 1000
+_NONE = "0"
 
 
 class Figure(Struct, frozen=True):
@@ -40,15 +44,20 @@ def figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Return the context of the overview, with what the user may see of it."""
     if not request.user.has_perm("musicsync.view_run"):
         return context
-    return context | {"figures": _figures(), "panels": [_running(), _providers()]}
+    return context | {"figures": _figures(), "panels": _panels()}
+
+
+def _panels() -> list[Table]:
+    circuits = circuit_table()
+    return [*([circuits] if circuits.rows else []), _running(), _providers(), process_table()]
 
 
 def _figures() -> list[Figure]:
-    dead, rejected = Fetch.objects.filter(status=Fetch.Status.DEAD), Rejection.objects.all()
+    dead, rejected = _up_to(Fetch.objects.filter(status=Fetch.Status.DEAD)), _up_to(Rejection.objects.all())
     return [
         *_sizes(),
-        Figure("Dead fetches", _up_to(dead), list_url(Fetch, status__exact="dead"), dead.exists()),
-        Figure("Open rejections", _up_to(rejected), list_url(Rejection), rejected.exists()),
+        Figure("Dead fetches", dead, list_url(Fetch, status__exact="dead"), dead != _NONE),
+        Figure("Open rejections", rejected, list_url(Rejection), rejected != _NONE),
         Figure("Failures on record", _up_to(Failure.objects.exclude(kind=Failure.Kind.RETRY)), list_url(Failure)),
     ]
 
@@ -95,9 +104,15 @@ def _running() -> Table:
                 f"{far.tracks:,}",
                 list_link(Fetch, f"{far.dead:,}", run=run.pk, status__exact="dead") if far.dead else NOTHING,
                 elapsed(far.seconds),
+                _ahead(run, far),
             )
         )
-    return Table("Under way", ("Run", "Provider", "Mode", "Progress", "Tracks", "Dead", "For"), rows)
+    return Table("Under way", ("Run", "Provider", "Mode", "Progress", "Tracks", "Dead", "For", "Ahead"), rows)
+
+
+def _ahead(run: Run, far: Progress) -> str:
+    found = forecast_of(run, far)
+    return NOTHING if found is None else in_words(found, datetime.now(UTC)).removeprefix("this run ")
 
 
 def _providers() -> Table:

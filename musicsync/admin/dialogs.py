@@ -1,15 +1,23 @@
-"""Buttons on a row's page: each asks first, and acts on POST alone, so that no link sets anything going."""
+"""Asking first: buttons on a row's page, and actions on lists that take something away.
+
+All act on POST alone, so that no link sets anything going.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from musicsync.admin.plain import PlainAdmin
 from musicsync.admin.show import link_address
+
+_CONFIRMED = "confirmed"
+_REPEATED = ("action", "select_across", ACTION_CHECKBOX_NAME)
 
 
 def button(
@@ -37,6 +45,24 @@ def button(
         )(submit)
 
     return decorate
+
+
+def confirmation(model_admin: PlainAdmin, request: HttpRequest, title: str, question: str) -> HttpResponseBase | None:
+    """Return the page that asks before an action on a list is carried out; ``None`` where it was asked already.
+
+    Its form sends once more what the list sent, so that "select all" chooses by the list's filters then, too.
+    """
+    if _CONFIRMED in request.POST:
+        return None
+    said = [(name, value) for name in _REPEATED for value in request.POST.getlist(name)]
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "question": question,
+        "opts": model_admin.opts,
+        "repeated": [*said, ("index", "0"), (_CONFIRMED, "yes")],
+    }
+    return TemplateResponse(request, "musicsync/confirm.html", context)
 
 
 def _to(request: HttpRequest, address: str) -> HttpResponseBase:

@@ -15,8 +15,11 @@ from musicsync.models import (
     Artist,
     Budget,
     Change,
+    Circuit,
     Failure,
     Fetch,
+    Leader,
+    Profile,
     Provider,
     Recording,
     Rejection,
@@ -27,10 +30,12 @@ from musicsync.models import (
     SourceRelease,
     SourceTrack,
     Track,
+    Worker,
 )
 
 _GROUPS: tuple[tuple[str, tuple[tuple[type[Model], str], ...]], ...] = (
     ("Work", ((Run, "sync"), (Fetch, "download"), (Rejection, "block"), (Failure, "error"), (Alert, "notifications"))),
+    ("Health", ((Worker, "memory"), (Leader, "flag"), (Circuit, "power"), (Profile, "monitoring"))),
     ("Set-up", ((Provider, "hub"), (Scope, "filter_alt"), (Budget, "speed"), (PeriodicTask, "schedule"))),
     (
         "Catalogue",

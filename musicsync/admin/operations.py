@@ -17,7 +17,7 @@ from musicsync import tasks
 from musicsync.admin.show import link, list_link
 from musicsync.models import Fetch, Provider, Run
 from musicsync.records import Mode, MusicsyncError
-from musicsync.sync import runs
+from musicsync.sync import drift, runs
 
 
 def sync(request: HttpRequest, providers: Iterable[Provider], mode: Mode) -> None:
@@ -50,6 +50,42 @@ def replay(request: HttpRequest, fetches: QuerySet[Fetch]) -> None:
     for run in affected:
         with _clear_errors(request):
             _replay(request, run, dead)
+
+
+def discard(request: HttpRequest, fetches: QuerySet[Fetch]) -> None:
+    """Give the dead ones of the fetches up for good."""
+    discarded = runs.discard(fetches)
+    if discarded:
+        messages.success(request, f"{discarded:,} request{'' if discarded == 1 else 's'} discarded.")
+    else:
+        messages.warning(request, "No fetch was discarded: none of the chosen ones is dead.")
+
+
+def close_circuit(request: HttpRequest, provider: Provider) -> None:
+    """Let the provider be asked again."""
+
+    def close() -> None:
+        with _broker_may_be_away(request, link(provider)):
+            tasks.close_circuit(provider)
+            messages.success(request, format_html("{} is asked again", link(provider)))
+
+    transaction.on_commit(close)
+
+
+def accept_drift(request: HttpRequest, provider: Provider) -> None:
+    """Take the provider's answers as they are now."""
+    drift.accept(provider)
+    held = Fetch.objects.filter(run__provider=provider, status=Fetch.Status.DEAD)
+    messages.success(
+        request,
+        format_html(
+            "{}: what its answers held until now is forgotten. Now replay {}",
+            link(provider),
+            list_link(Fetch, "its dead fetches", status__exact="dead", run__provider__id__exact=provider.pk)
+            if held.exists()
+            else "what was held",
+        ),
+    )
 
 
 @contextlib.contextmanager
@@ -88,21 +124,27 @@ def _send(request: HttpRequest, run: Run, said: SafeString) -> None:
     """Send the run's messages once its rows are committed, and say so; or that it waits for the broker."""
 
     def begin() -> None:
-        try:
+        with _broker_may_be_away(request, _named(run)):
             tasks.begin(run)
-        except tasks.BROKER_AWAY:
-            messages.error(
-                request,
-                format_html(
-                    "{} is recorded, but CELERY_BROKER_URL cannot be reached: start the broker, a worker and beat, "
-                    "then it goes on by itself",
-                    _named(run),
-                ),
-            )
-        else:
             messages.success(request, format_html("{} {}", _named(run), said))
 
     transaction.on_commit(begin)
+
+
+@contextlib.contextmanager
+def _broker_may_be_away(request: HttpRequest, what: SafeString | str) -> Iterator[None]:
+    """Say that what was recorded goes on by itself, where its messages could not be sent."""
+    try:
+        yield
+    except tasks.BROKER_AWAY:
+        messages.error(
+            request,
+            format_html(
+                "{} is recorded, but CELERY_BROKER_URL cannot be reached: start the broker, a worker and beat, "
+                "then it goes on by itself",
+                what,
+            ),
+        )
 
 
 def _named(run: Run) -> SafeString:

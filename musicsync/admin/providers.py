@@ -1,5 +1,6 @@
 """Providers, their budgets, and what of them is followed."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -8,18 +9,22 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from musicsync import credentials, schedule
 from musicsync.admin import operations
 from musicsync.admin.base import BrowseAdmin, PanelAdmin
 from musicsync.admin.dialogs import button
+from musicsync.admin.health import circuit_line, open_circuits
 from musicsync.admin.plain import PlainAdmin, PlainForm
 from musicsync.admin.show import NOTHING, RUN_COLOURS, Table, external, link, list_link, moment, short, status_badge
-from musicsync.models import Budget, Provider, Run, Scope
+from musicsync.models import Budget, Circuit, Fetch, Provider, Run, Scope
 from musicsync.providers import registry
+from musicsync.queries import used
 from musicsync.records import MusicsyncError
 from musicsync.redaction import Secret
+from musicsync.sync import drift
 from musicsync.sync.work import client_for
 
 _LATEST_RUNS = 10
@@ -91,7 +96,7 @@ class ProviderAdmin(PanelAdmin):
     sortable_by = ()
     autocomplete_fields = ("budget",)
     actions = ("sync_incremental", "sync_full")
-    actions_detail = ("sync_incremental_now", "sync_full_now")
+    actions_detail = ("sync_incremental_now", "sync_full_now", "close_circuit", "accept_drift")
     list_fullwidth = True
     fieldsets = (
         (None, {"fields": (("slug", "adapter"), "base_url", "budget", "enabled")}),
@@ -105,11 +110,15 @@ class ProviderAdmin(PanelAdmin):
         if self.has_change_permission(request, obj):
             kept = ("new_credential", "forget_credential") if obj and obj.sealed_credential else ("new_credential",)
             fields = (*fields, ("Credential", {"fields": (kept,)}))
-        return fields if obj is None else (*fields, ("Set-up", {"fields": (("credential", "readiness"), "see")}))
+        return (
+            fields
+            if obj is None
+            else (*fields, ("Set-up", {"fields": (("credential", "readiness"), "circuit_now", "see")}))
+        )
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         """Name and dialect stay: provenance, schedules and the credential's setting rest on them."""
-        return ("credential", "readiness", "see", *(("slug", "adapter") if obj else ()))
+        return ("credential", "readiness", "circuit_now", "see", *(("slug", "adapter") if obj else ()))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         """Return providers, each with its latest run."""
@@ -167,6 +176,44 @@ class ProviderAdmin(PanelAdmin):
         """Start a full run of this provider."""
         operations.sync(request, [provider], "full")
 
+    @button(
+        "Close circuit",
+        "The provider is asked again at once, whether it has recovered or not.",
+        permission="change",
+        icon="power",
+    )
+    def close_circuit(self, request: HttpRequest, provider: Provider) -> None:
+        """Let this provider be asked again."""
+        operations.close_circuit(request, provider)
+
+    @button(
+        "Accept its answers",
+        "Pages are held because they look different from those before. What those held is forgotten, and answers are "
+        "taken as they are now.",
+        permission="change",
+        icon="fact_check",
+        variant=ActionVariant.WARNING,
+    )
+    def accept_drift(self, request: HttpRequest, provider: Provider) -> None:
+        """Take this provider's answers as they are now."""
+        operations.accept_drift(request, provider)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Return the buttons that make sense for the provider as it stands."""
+        known = str(object_id).isdecimal()
+        dead = Fetch.objects.filter(run__provider=object_id if known else None, status=Fetch.Status.DEAD)
+        offered = {
+            "close_circuit": known and open_circuits().filter(provider=object_id).exists(),
+            "accept_drift": known and dead.filter(error__contains=drift.HELD).exists(),
+        }
+        hidden = {self.get_unfold_action(name).action_name for name, sensible in offered.items() if not sensible}
+        return [found for found in super().get_actions_detail(request, object_id) if found.action_name not in hidden]
+
+    @admin.display(description="circuit")
+    def circuit_now(self, provider: Provider) -> SafeString | str:
+        """Show whether it is asked, or since when and why it is not."""
+        return circuit_line(Circuit.objects.filter(provider=provider).first())
+
     @admin.display(description="base URL")
     def address(self, provider: Provider) -> SafeString | str:
         """Link to the provider where the address is http(s)."""
@@ -220,15 +267,32 @@ class ProviderAdmin(PanelAdmin):
 class BudgetAdmin(PlainAdmin):
     """Budgets: what one credential may ask of its provider."""
 
-    list_display = ("name", "rate", "burst", "cooldown_until", "used_by")
+    list_display = ("name", "rate", "burst", "quotas", "concurrency", "cooldown_until", "used_by")
     search_fields = ("name",)
     ordering = ("name",)
-    readonly_fields = ("used_by", "theoretical_arrival_at")
-    fields = ("name", ("rate", "burst"), "cooldown_until", "used_by", "theoretical_arrival_at")
+    readonly_fields = ("quotas", "used_by", "theoretical_arrival_at")
+    fields = (
+        "name",
+        ("rate", "burst", "concurrency"),
+        ("per_day", "per_month"),
+        "quotas",
+        "cooldown_until",
+        "used_by",
+        "theoretical_arrival_at",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Budget]:
         """Return budgets with the providers that use them."""
         return super().get_queryset(request).prefetch_related("providers")
+
+    @admin.display(description="used")
+    def quotas(self, budget: Budget) -> str:
+        """Show how much of its quotas is used."""
+        if budget.pk is None:
+            return NOTHING
+        today, this_month = used(budget, datetime.now(UTC))
+        spans = (("today", today, budget.per_day), ("this month", this_month, budget.per_month))
+        return ", ".join(f"{n:,} of {most:,} {span}" if most else f"{n:,} {span}" for span, n, most in spans)
 
     @admin.display(description="used by")
     def used_by(self, budget: Budget) -> str:

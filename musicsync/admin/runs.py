@@ -1,18 +1,19 @@
 """Runs, their fetches, and what was rejected on the way."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.enums import ActionVariant
 
 from musicsync.admin import operations
 from musicsync.admin.base import ReadOnlyAdmin, RunFilter, of_providers
-from musicsync.admin.dialogs import button
+from musicsync.admin.dialogs import button, confirmation
 from musicsync.admin.show import (
     FETCH_COLOURS,
     NOTHING,
@@ -28,11 +29,13 @@ from musicsync.admin.show import (
     status_badge,
     totals,
 )
-from musicsync.models import Change, Fetch, KnownPage, Rejection, Run
-from musicsync.queries import progress
+from musicsync.forecast import in_words
+from musicsync.models import Change, Fetch, KnownPage, Rejection, Run, Worker
+from musicsync.queries import forecast_of, progress
 
 _SAMPLE = 20
 _LATEST_RUNS = 100
+_AFTER_DISCARD = "What its page held before stays in the catalogue, and the run stays as it ended."
 
 
 @admin.register(Run)
@@ -48,7 +51,10 @@ class RunAdmin(ReadOnlyAdmin):
     actions_detail = ("cancel_run", "replay_run", "approve_run")
     fieldsets = (
         (None, {"fields": (("state", "provider"), ("mode", "trigger"), ("scope", "schedule", "slot"), "problem")}),
-        ("Progress", {"fields": (("done", "owed", "dead_now"), ("started", "finished", "took"), "sums", "see")}),
+        (
+            "Progress",
+            {"fields": (("done", "owed", "dead_now"), "ahead", ("started", "finished", "took"), "sums", "see")},
+        ),
     )
 
     def find(self, rows: QuerySet[Run], term: str) -> QuerySet[Run]:
@@ -194,6 +200,12 @@ class RunAdmin(ReadOnlyAdmin):
         """Show how many requests are owed."""
         return f"{run.progress.owed:,}"
 
+    @admin.display(description="ahead")
+    def ahead(self, run: Any) -> str:
+        """Show how many requests it needs still, and how long its budget makes that."""
+        found = forecast_of(run, run.progress)
+        return NOTHING if found is None else in_words(found, datetime.now(UTC))
+
     @admin.display(description="dead fetches")
     def dead_now(self, run: Any) -> str:
         """Show how many fetches are dead."""
@@ -231,31 +243,66 @@ class RunAdmin(ReadOnlyAdmin):
 
 @admin.register(Fetch)
 class FetchAdmin(ReadOnlyAdmin):
-    """Fetches: each request a run owes or owed."""
+    """Fetches: each request a run owes or owed. The dead ones are replayed or discarded here."""
 
-    list_display = ("request_key", "state", "outcome", "failures", "counted", "error_line", "run_link", "ended")
+    list_display = ("request_key", "state", "outcome", "attempts", "counted", "error_line", "run_link", "ended")
     list_filter = ("status", "outcome", RunFilter, ("run__provider", admin.RelatedFieldListFilter))
     list_select_related = ("run__provider",)
     search_fields = ("key",)
-    search_help_text = "Whole request key, or number of the fetch"
-    actions = ("replay",)
+    search_help_text = "Whole request key, number of the fetch, or part of the error of dead ones"
+    actions = ("replay", "discard")
+    actions_detail = ("replay_fetch", "discard_fetch")
     fieldsets = (
-        (None, {"fields": ("request_key", "address", ("state", "outcome", "failures"), ("run_link", "scope"))}),
+        (None, {"fields": ("request_key", "address", ("state", "outcome"), ("run_link", "scope"))}),
+        ("Attempts", {"fields": (("attempts", "failures", "crashes"), ("worked_on_by", "task"))}),
         ("Times", {"fields": (("queued_at", "started_at", "finished_at"), ("not_before", "lease_expires_at"))}),
-        ("Result", {"fields": ("sums", "problem")}),
+        ("Result", {"fields": ("sums", "problem", "answer", "trace")}),
     )
 
     def find(self, rows: QuerySet[Fetch], term: str) -> QuerySet[Fetch]:
-        """Return the fetch of this number, or those of the latest runs with this key."""
+        """Return the fetch of this number, those of the latest runs with this key, or the dead ones with this error."""
         if term.isdecimal():
             return rows.filter(pk=term)
         latest = list(Run.objects.order_by("-pk").values_list("pk", flat=True)[:_LATEST_RUNS])
-        return rows.filter(run__in=latest, key=term)
+        by_key = rows.filter(run__in=latest, key=term)
+        return by_key if by_key.exists() else rows.filter(status=Fetch.Status.DEAD, error__icontains=term)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Return the buttons where the fetch is dead."""
+        is_dead = str(object_id).isdecimal() and Fetch.objects.filter(pk=object_id, status=Fetch.Status.DEAD).exists()
+        return super().get_actions_detail(request, object_id) if is_dead else []
 
     @admin.action(description="Replay dead", permissions=["operate"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Fetch]) -> None:
         """Replay the dead ones of the chosen fetches."""
         operations.replay(request, Fetch.objects.filter(pk__in=chosen.order_by().values("pk")))
+
+    @admin.action(description="Discard dead", permissions=["operate"])
+    def discard(self, request: HttpRequest, chosen: QuerySet[Fetch]) -> HttpResponseBase | None:
+        """Discard the dead ones of the chosen fetches, after asking."""
+        dead = Fetch.objects.filter(pk__in=chosen.order_by().values("pk"), status=Fetch.Status.DEAD)
+        if count := dead.count():
+            question = f"Give up {count:,} dead request{'' if count == 1 else 's'} for good? {_AFTER_DISCARD}"
+            if asked := confirmation(self, request, "Discard", question):
+                return asked
+        operations.discard(request, dead)
+        return None
+
+    @button("Replay", "The request is tried again, and its run goes on.", permission="operate", icon="replay")
+    def replay_fetch(self, request: HttpRequest, fetch: Fetch) -> None:
+        """Replay this fetch."""
+        operations.replay(request, Fetch.objects.filter(pk=fetch.pk))
+
+    @button(
+        "Discard",
+        f"The request is given up for good. {_AFTER_DISCARD}",
+        permission="operate",
+        icon="delete",
+        variant=ActionVariant.DANGER,
+    )
+    def discard_fetch(self, request: HttpRequest, fetch: Fetch) -> None:
+        """Discard this fetch."""
+        operations.discard(request, Fetch.objects.filter(pk=fetch.pk))
 
     @admin.display(description="request")
     def request_key(self, fetch: Fetch) -> str:
@@ -288,6 +335,29 @@ class FetchAdmin(ReadOnlyAdmin):
     def problem(self, fetch: Fetch) -> SafeString | str:
         """Show the whole error."""
         return preformatted(fetch.error)
+
+    @admin.display(description="start of the answer")
+    def answer(self, fetch: Fetch) -> SafeString | str:
+        """Show the start of the answer that could not be used."""
+        return preformatted(fetch.excerpt)
+
+    @admin.display(description="traceback")
+    def trace(self, fetch: Fetch) -> SafeString | str:
+        """Show where an error that was not foreseen came up."""
+        return preformatted(fetch.traceback)
+
+    @admin.display(description="worker")
+    def worked_on_by(self, fetch: Fetch) -> SafeString | str:
+        """Show who works on it or did last; the row of a worker goes with it."""
+        if fetch.worker_id is None:
+            return NOTHING
+        worker = Worker.objects.filter(pk=fetch.worker_id).first()
+        return link(worker, worker.name) if worker else f"worker {fetch.worker_id}, which has ended"
+
+    @admin.display(description="Celery task")
+    def task(self, fetch: Fetch) -> str:
+        """Show the Celery task that worked on it last."""
+        return fetch.task_id or NOTHING
 
     @admin.display(description="run")
     def run_link(self, fetch: Fetch) -> SafeString | str:

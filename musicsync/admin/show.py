@@ -28,6 +28,7 @@ FETCH_COLOURS = {
     "applied": "success",
     "dead": "danger",
     "cancelled": "default",
+    "discarded": "default",
 }
 STATE_COLOURS = {"present": "success", "missing": "warning", "gone": "danger", "merged": "info"}
 ACTION_COLOURS = {

@@ -17,6 +17,9 @@ from musicsync.sync.fetches import Lease
 from musicsync.sync.profiles import History
 from musicsync.sync.sources import Delta
 
+HELD = "the page is held"
+"""What the error of such a fetch says, and of no other."""
+
 _PROFILE, _SCOPE = Profile._meta.db_table, Scope._meta.db_table
 
 
@@ -92,6 +95,6 @@ def accept(provider: Provider) -> int:
 def _advice(provider_id: int, reasons: Sequence[str]) -> str:
     slug = Provider.objects.values_list("slug", flat=True).get(pk=provider_id)
     return (
-        f"{'; '.join(reasons)}: the page is held; look at the answers of {slug}, and if they are right, "
+        f"{'; '.join(reasons)}: {HELD}; look at the answers of {slug}, and if they are right, "
         f"`manage.py provider accept-drift {slug}`, then replay"
     )

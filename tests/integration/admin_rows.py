@@ -1,16 +1,22 @@
 """One row of everything, for the admin to show."""
 
+from datetime import timedelta
 from types import SimpleNamespace
+
+from django.utils import timezone
 
 from musicsync.models import (
     Alert,
     Artist,
     Budget,
     Change,
+    Circuit,
     Failure,
     Fetch,
     Isrc,
     KnownPage,
+    Leader,
+    Profile,
     Provider,
     Recording,
     RecordingCredit,
@@ -23,6 +29,7 @@ from musicsync.models import (
     SourceRelease,
     SourceTrack,
     Track,
+    Worker,
 )
 
 HOSTILE = "<script>alert(1)</script>"
@@ -90,6 +97,12 @@ def make_world(title: str = "Blue Heart") -> SimpleNamespace:
     Rejection.objects.create(page=page, provider=provider, run=run, path="$[3]", reason=f"no id {title}", excerpt=title)
     Failure.objects.create(kind="failure", task="musicsync.tasks.sweep", error=title, traceback=title, run=run)
     Alert.objects.create(key="run-errors:shop", subject=title)
+    Worker.objects.create(name=f"{title}@host")
+    Leader.objects.create(name="beat", holder=title, expires_at=timezone.now() + timedelta(seconds=15))
+    Circuit.objects.create(
+        provider=provider, failures=4, opened_at=timezone.now(), probe_at=timezone.now(), reason=title
+    )
+    Profile.objects.create(provider=provider, shape=f"tracks?{title} v1", statistics={"track": {"past": {"seen": 7}}})
     return SimpleNamespace(
         provider=provider, run=run, scope=scope, artist=artist, release=release, recording=recording, track=track
     )
