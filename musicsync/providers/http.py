@@ -18,6 +18,7 @@ from musicsync import __version__
 from musicsync.providers import addresses, bodies, connections, outcomes
 from musicsync.providers.base import Adapter, one_line
 from musicsync.records import MusicsyncError, Permanent, ProviderError, Request, Response, Transient
+from musicsync.redaction import Secret
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
@@ -75,6 +76,9 @@ class Client:
         self._limits = limits or Limits()
         self._credential = credential
         self._auth_headers = adapter.auth_headers(credential) if credential else {}
+        for value in (credential, *self._auth_headers.values()):
+            # Also in a form that only the adapter knows, behind the scheme's name ("Basic dXNlcjo...").
+            Secret(value.rpartition(" ")[2])
         self._allowed_hosts = frozenset(host.strip().lower() for host in allowed_hosts)
         self._allow_private = allow_private
         self._session = _session(self._base_url)
@@ -110,10 +114,6 @@ class Client:
         # An error may quote what was sent. The credential goes before the text is cut, so that no half of it is left.
         body = outcomes.without(self._credential, body.decode("utf-8", "replace")).encode()
         raise outcomes.error_of(self._adapter, what, answer.status_code, headers, body, now=now)
-
-    def excerpt(self, response: Response) -> str:
-        """Return the start of an answer that could not be used, fit to be kept and shown, without the credential."""
-        return outcomes.excerpt(response.body, self._credential)
 
     def _url(self, request: Request) -> str:
         return f"{self._base_url}/{quote(request.path.lstrip('/'), safe='/:')}"

@@ -7,6 +7,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from musicsync.providers.feed import Feed
+from musicsync.providers.http import Client
 from musicsync.records import RateLimited, Transient
 from musicsync.redaction import HIDDEN, Secret, keep_secrets_out, redacted
 from project.redacting import Console
@@ -80,3 +82,13 @@ def test_log_lines_hide_it_in_arguments_and_tracebacks() -> None:
     assert "pl4nted" not in line
     assert "GET /?key=***" in line
     assert "ValueError: sent ***" in line
+
+
+def test_what_an_adapter_makes_of_a_credential_is_a_secret_too() -> None:
+    class OwnForm(Feed):
+        def auth_headers(self, credential: str) -> dict[str, str]:
+            return {"Authorization": f"Basic {base64.b64encode(f'client:{credential}'.encode()).decode()}"}
+
+    sent = OwnForm().auth_headers("pl4nted-own-form")["Authorization"]
+    Client(OwnForm(), "http://127.0.0.1", credential="pl4nted-own-form", allow_private=True)
+    assert redacted(f"you sent {sent}") == f"you sent Basic {HIDDEN}"
