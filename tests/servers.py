@@ -51,11 +51,15 @@ class Program(ABC):
         """The number of its main process."""
         return self._processes[-1].pid
 
-    def stop(self) -> None:
-        """End it in order, frozen or not; what does not run is left as it is."""
+    def has_ended(self) -> bool:
+        """Tell whether its main process has ended by itself, or by a signal that was sent to it alone."""
+        return self._processes[-1].poll() is not None
+
+    def stop(self, by: signal.Signals | None = None) -> None:
+        """End it in order, frozen or not, by its usual signal or another; what does not run is left as it is."""
         self.thaw()
         for process in reversed(self._processes):
-            process.send_signal(self._stop_signal)
+            process.send_signal(by or self._stop_signal)
             try:
                 process.wait(START_LIMIT_SECONDS)
             except subprocess.TimeoutExpired:

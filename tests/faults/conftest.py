@@ -17,6 +17,7 @@ from tests.servers import PostgresServer, RabbitServer, RedisServer, Server
 from tests.settings import TEST_VAR
 
 FaultFree = Callable[..., compare.Outcome]
+NewStack = Callable[..., Stack]
 
 _numbers = itertools.count(1)
 
@@ -39,7 +40,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def new_stack(migrated: Path, django_db_blocker: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Stack]]:
+def new_stack(migrated: Path, django_db_blocker: Any) -> Iterator[NewStack]:
     """What makes the stack of a test.
 
     `sandbox` are the options of its command line, `broker` a server that is not started yet (its own Redis if it is not
@@ -65,7 +66,7 @@ def new_stack(migrated: Path, django_db_blocker: Any, request: pytest.FixtureReq
 
 
 @pytest.fixture
-def stack(new_stack: Callable[..., Stack]) -> Stack:
+def stack(new_stack: NewStack) -> Stack:
     """A stack on a Redis, with a sandbox of 1,000 tracks a provider that has no limits."""
     return new_stack("--tracks", "1000", "--no-limits")
 

@@ -55,9 +55,9 @@ class Sandbox(Program):
 class CeleryProcess(Program):
     """A worker or a beat with the processes that it makes; it is ready when `ready` stands in its log."""
 
-    def __init__(self, folder: Path, command: list[str], env: Mapping[str, str], ready: str) -> None:
+    def __init__(self, folder: Path, name: str, command: list[str], env: Mapping[str, str], ready: str) -> None:
         super().__init__(folder)
-        self.command, self.env, self.ready = command, dict(env), ready
+        self.name, self.command, self.env, self.ready = name, command, dict(env), ready
 
     def start(self) -> None:
         said = self._times_ready()
@@ -102,9 +102,10 @@ class Stack:
         self.processes: dict[str, CeleryProcess] = {}
 
     def worker(self, name: str, *options: str, env: Mapping[str, str] | None = None) -> CeleryProcess:
-        """Give a worker of two processes that is not started yet; its log is `NAME/server.log`."""
-        command = worker_command("--loglevel", "INFO", "--hostname", f"{name}@localhost", *options)
-        return self._keep(name, command, "ready.", env)
+        """Give a worker of two processes that is not started yet; its log is `NAME@localhost/server.log`."""
+        node = f"{name}@localhost"
+        command = worker_command("--loglevel", "INFO", "--hostname", node, *options)
+        return self._keep(node, command, "ready.", env)
 
     def workers(self, count: int, *options: str) -> list[CeleryProcess]:
         """Start this many workers side by side; return when all are ready."""
@@ -174,7 +175,7 @@ class Stack:
         return "\n".join(f"--- {name} ---\n{text}" for name, text in texts.items())
 
     def _keep(self, name: str, command: list[str], ready: str, env: Mapping[str, str] | None) -> CeleryProcess:
-        process = CeleryProcess(self.folder / name, command, self.env | dict(env or {}), ready)
+        process = CeleryProcess(self.folder / name, name, command, self.env | dict(env or {}), ready)
         self.processes[name] = process
         return process
 
