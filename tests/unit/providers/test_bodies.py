@@ -131,12 +131,6 @@ def test_an_error_shows_the_start_of_the_answer_without_the_credential() -> None
     assert "credential" not in "".join(shown)
 
 
-def test_the_excerpt_of_an_answer_that_does_not_parse_has_no_credential() -> None:
-    with serving(answer(b"you sent a-credential")) as server:
-        client = Client(FEED, server.url, allow_private=True, credential="a-credential")
-        assert client.excerpt(client.get(REQUEST)) == "you sent ***"
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("certificate")
