@@ -78,7 +78,9 @@ class LeadingScheduler(Scheduler):
             log.warning("the lease could not be given up: another beat leads when it has run out")
 
     def _send_due(self) -> None:
-        for task in schedule.waiting():
+        waiting = schedule.waiting()
+        may_expire = bool(waiting) and self._agrees(waiting[0].now)
+        for task in waiting:
             try:
                 slot = schedule.due_slot(task)
                 if slot is None:
@@ -86,7 +88,7 @@ class LeadingScheduler(Scheduler):
                 # Again for each: sending may take a while, and a process that was stopped may wake up here.
                 if not self._claim():
                     return
-                self._send(task, slot)
+                self._send(task, slot, may_expire=may_expire)
             except (Error, *tasks.BROKER_AWAY):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one schedule, the others go on
@@ -94,11 +96,11 @@ class LeadingScheduler(Scheduler):
             else:
                 schedule.sent(task)
 
-    def _send(self, task: PeriodicTask, slot: datetime) -> None:
+    def _send(self, task: PeriodicTask, slot: datetime, *, may_expire: bool) -> None:
         log.info("Sending due task %s (%s), slot %s", task.name, task.task, slot.isoformat())
         options = {name: getattr(task, name) for name in ("queue", "exchange", "routing_key", "priority")}
         options = {name: value for name, value in options.items() if value is not None}
-        if task.expires_ and self._clocks_agree(task.now):
+        if task.expires_ and may_expire:
             options["expires"] = task.expires_
         named = {"periodic_task_name": task.name, "slot": slot.isoformat()}
         known = self.app.tasks.get(task.task)
@@ -112,8 +114,8 @@ class LeadingScheduler(Scheduler):
             **options,
         )
 
-    def _clocks_agree(self, now: datetime) -> bool:
-        """Tell whether a message may expire: by a clock that is wrong here, each would have done so when it is read."""
+    def _agrees(self, now: datetime) -> bool:
+        """Tell whether this machine's clock is right; by one that is behind, a message has expired when it is sent."""
         ahead = (datetime.now(UTC) - now).total_seconds()
         if abs(ahead) < CLOCKS_AGREE_SECONDS:
             return True

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from signal import SIGKILL
 
@@ -120,6 +121,30 @@ def stop_schedule() -> None:
     """Send nothing more, and wait until what was started has ended."""
     PeriodicTask.objects.filter(name="often").update(enabled=False)
     wait_until(lambda: not Run.objects.filter(status=Run.Status.RUNNING).exists(), 60)
+
+
+@pytest.mark.parametrize("broker", ["Redis", "RabbitMQ"])
+def test_a_slot_whose_message_a_hung_broker_did_not_take_is_sent_when_it_answers(
+    broker: str, new_stack: Callable[..., Stack], request: pytest.FixtureRequest, recovers: Recovers
+) -> None:
+    given = {"broker": request.getfixturevalue("rabbit")} if broker == "RabbitMQ" else {}
+    stack = new_stack("--tracks", "100", "--no-limits", **given)
+    (feed,) = stack.follow("feed")
+    beat = stack.beat()
+    stack.start(stack.worker("worker"), beat)
+    wait_until(lambda: len(sent(beat, "musicsync: sweep")) >= 2, 30)
+    stack.broker.freeze()
+    syncs(feed, interval=IntervalSchedule.objects.create(every=1, period="hours"))
+    wait_until(lambda: beat.log.read_text().count("nothing sent") >= 2, 60)
+    assert leading([beat])
+    stack.broker.thaw()
+    recovers(
+        f"{broker} hangs (SIGSTOP) at the time of a slot",
+        "its run is started when it answers again",
+        lambda: Run.objects.filter(schedule="often").exists(),
+        within=30,
+    )
+    stack.wait_for(Run.objects.get(schedule="often"))
 
 
 def test_slots_that_all_beats_missed_are_run_once(stack: Stack, fault_free: FaultFree, recovers: Recovers) -> None:
