@@ -99,17 +99,18 @@ def _work_on(lease: Lease, slot_at: float) -> Step:
         return Step(postponed=fetches.shed(lease, str(error)))
     except Transient as error:
         return _failed(lease, provider, error)
-    except credentials.Unreadable as error:
-        return _refused(lease, provider, error)
+    except MusicsyncError as error:
+        # A setting is missing or wrong: what is owed waits until somebody has put that right.
+        return _put_off(lease, provider, error)
     except Refused as error:
         if not probe(provider):
-            return _refused(lease, provider, error)
+            return _put_off(lease, provider, error)
         # The credential is good for other things: it is this request that is refused.
         fetches.bury(lease, str(error), excerpt=error.excerpt)
     except Gone as error:
         apply.gone(lease, str(error))
-    except (Permanent, MusicsyncError) as error:
-        fetches.bury(lease, str(error), excerpt=error.excerpt if isinstance(error, Permanent) else "")
+    except Permanent as error:
+        fetches.bury(lease, str(error), excerpt=error.excerpt)
         notice = _held(provider, error) if isinstance(error, Drifted) else None
     if lease.provider_failures:
         circuit.answered(provider.pk)
@@ -124,7 +125,7 @@ def _failed(lease: Lease, provider: Provider, error: Transient) -> Step:
     return Step(failed=failed, error=str(error), notice=notice)
 
 
-def _refused(lease: Lease, provider: Provider, error: Refused | credentials.Unreadable) -> Step:
+def _put_off(lease: Lease, provider: Provider, error: Refused | MusicsyncError) -> Step:
     notice = _opened(provider, error) if circuit.open_at_once(provider.pk, str(error)) else None
     return Step(postponed=fetches.postpone(lease, str(error)), notice=notice)
 
