@@ -46,7 +46,8 @@ class KeysetChangeList(PlainChangeList):
             rows.reverse()
         self.result_list = rows
         estimated = bool(rows) and (further or not newest)
-        self.result_count = max(self._estimate(), len(rows)) if estimated else len(rows)
+        # More than the page shows, or the list would not offer to choose all that there are.
+        self.result_count = max(self._estimate(), len(rows) + 1) if estimated else len(rows)
         self.paginator = Neighbours(
             newest=None if newest else self._url(None),
             newer=self._url(-rows[0].pk) if rows and (further if back else not newest) else None,

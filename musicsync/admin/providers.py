@@ -285,6 +285,13 @@ class BudgetAdmin(PlainAdmin):
         """Return budgets with the providers that use them."""
         return super().get_queryset(request).prefetch_related("providers")
 
+    def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
+        """Save what was edited alone: workers have counted on since the page was opened."""
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            super().save_model(request, obj, form, change)
+
     @admin.display(description="used")
     def quotas(self, budget: Budget) -> str:
         """Show how much of its quotas is used."""

@@ -35,7 +35,7 @@ from musicsync.queries import forecast_of, progress
 
 _SAMPLE = 20
 _LATEST_RUNS = 100
-_AFTER_DISCARD = "What its page held before stays in the catalogue, and the run stays as it ended."
+_AFTER_DISCARD = "What was known before stays in the catalogue, and the run stays as it ended."
 
 
 @admin.register(Run)

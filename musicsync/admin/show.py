@@ -144,7 +144,8 @@ def preformatted(value: object) -> SafeString | str:
     if value in (None, "", {}, []):
         return NOTHING
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-    return format_html('<pre class="text-xs whitespace-pre-wrap break-all">{}</pre>', text)
+    # By style: Unfold's sheet has no class that wraps, and one long line would make the page wider than the window.
+    return format_html('<pre class="text-xs" style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>', text)
 
 
 def totals(counts: Mapping[str, int]) -> SafeString | str:

@@ -10,9 +10,9 @@ from django.urls import reverse
 from pytest_django.live_server_helper import LiveServer
 
 from musicsync.admin.show import link_address, list_url
-from musicsync.models import Change, Fetch, Provider, Rejection, Run, Scope, Track
+from musicsync.models import Budget, Change, Circuit, Fetch, Profile, Provider, Rejection, Run, Scope, Track, Worker
 from tests.browser.chromium import PROGRAM, Chromium
-from tests.integration.admin_rows import make_provider, make_world
+from tests.integration.admin_rows import make_provider, make_run, make_world
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs a browser: apt-get install chromium")
 
@@ -32,8 +32,10 @@ def browser(live_server: LiveServer, tmp_path: Path) -> Iterator[Chromium]:
 
 def test_the_main_pages_render_without_complaint(live_server: LiveServer, browser: Chromium) -> None:
     world = make_world()
-    rows = (world.provider, world.run, world.track, world.recording, world.release, world.artist)
-    lists = (Provider, Scope, Run, Fetch, Rejection, Track, Change)
+    Fetch.objects.update(error="it does not answer " * 100, excerpt="x" * 1000, traceback="Traceback\n  File")
+    dead, shut = Fetch.objects.get(), Circuit.objects.get()
+    rows = (world.provider, world.run, dead, shut, world.track, world.recording, world.release, world.artist)
+    lists = (Provider, Budget, Scope, Run, Fetch, Rejection, Worker, Circuit, Profile, Track, Change)
     addresses = [reverse("admin:index"), *map(list_url, lists), *map(link_address, rows)]
     for address in addresses:
         browser.open(live_server.url + address)
@@ -52,4 +54,18 @@ def test_a_run_is_started_by_two_clicks(live_server: LiveServer, browser: Chromi
     browser.evaluate("document.querySelector('#dialog button[type=submit]').click()")
     browser.wait_for("document.body.textContent.includes('of shop started (full): 1 request owed')")
     assert Run.objects.get().trigger == "admin"
+    assert browser.complaints == []
+
+
+def test_all_dead_fetches_of_a_filter_are_discarded_after_asking(live_server: LiveServer, browser: Chromium) -> None:
+    run = make_run(make_provider(), "errors", dead=60)
+    browser.open(live_server.url + list_url(Fetch, run=run.pk, status__exact="dead"))
+    browser.evaluate("document.querySelector('#action-toggle').click()")
+    browser.evaluate("document.querySelector('.question a').click()")
+    browser.evaluate("document.querySelector('select[name=action]').value = 'discard'")
+    browser.evaluate("document.querySelector('#changelist-form').requestSubmit()")
+    browser.wait_for("document.body.textContent.includes('Give up 60 dead requests for good?')")
+    browser.evaluate("document.querySelector('input[name=confirmed]').form.requestSubmit()")
+    browser.wait_for("document.body.textContent.includes('60 requests discarded.')")
+    assert not Fetch.objects.exclude(status="discarded").exists()
     assert browser.complaints == []

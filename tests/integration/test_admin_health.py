@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from musicsync.admin.providers import BudgetAdmin
 from musicsync.admin.show import link_address, list_url
 from musicsync.models import Budget, Circuit, Fetch, Leader, Profile, Provider, Run, Worker
 from musicsync.sync import drift
@@ -177,6 +178,22 @@ def test_a_budget_shows_how_much_is_used(client: Client) -> None:
     today = timezone.now().date()
     Budget.objects.update(per_day=1000, day=today, used_in_day=250, month=today.replace(day=1), used_in_month=900)
     assert "250 of 1,000 today, 900 this month" in client.get(link_address(shop.budget)).content.decode()
+
+
+def test_editing_a_budget_leaves_what_workers_count_meanwhile(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = make_provider().budget
+    form = {"name": "shop", "rate": "20", "burst": "5", "concurrency": "", "per_day": "", "per_month": ""}
+    get_object = BudgetAdmin.get_object
+
+    def counted_meanwhile(*arguments: Any, **more: Any) -> Any:
+        found = get_object(*arguments, **more)
+        Budget.objects.update(used_in_day=77)
+        return found
+
+    monkeypatch.setattr(BudgetAdmin, "get_object", counted_meanwhile)
+    assert client.post(link_address(budget), form | {"cooldown_until_0": "", "cooldown_until_1": ""}).status_code == 302
+    budget.refresh_from_db()
+    assert (budget.rate, budget.used_in_day) == (20, 77)
 
 
 def test_the_overview_shows_processes_and_what_is_ahead(client: Client) -> None:
