@@ -10,6 +10,7 @@
 ``catalogue``  the canonical row of each, made of all that is said of it (``merging`` decides, pure)
 ``drift``      a page that holds far less than such pages did is held (``profiles`` decides, pure)
 ``limits``     what is too long to be kept
+``leader``     who of several processes acts
 ``removal``    what no page mentions any more
 ``sql``        set-based reading and writing
 """
