@@ -14,14 +14,18 @@ from project.checks import clear_errors, require_surroundings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
+# Before the settings, which look a transport up: kombu keeps what it found. Its own loses messages that are read while
+# they are written.
+TRANSPORT_ALIASES["filesystem"] = "project.folder_broker:Transport"
+# Kombu's own wait for ever for a RabbitMQ that hangs.
+TRANSPORT_ALIASES.update(dict.fromkeys(("amqp", "pyamqp"), "project.rabbitmq:Transport"))
+TRANSPORT_ALIASES["amqps"] = "project.rabbitmq:SSLTransport"
+# Celery's own makes a sender wait where Redis is away.
+BACKEND_ALIASES.update(dict.fromkeys(("redis", "rediss"), "project.results:Backend"))
+
 with clear_errors():
     # Read now: the `celery` command shows a wrong setting that it meets later as a traceback.
     importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
-
-# Before any connection is made: kombu's own loses messages that are read while they are written.
-TRANSPORT_ALIASES["filesystem"] = "project.folder_broker:Transport"
-# Celery's own makes a sender wait where Redis is away.
-BACKEND_ALIASES.update(dict.fromkeys(("redis", "rediss"), "project.results:Backend"))
 
 app = Celery("musicsync")
 app.config_from_object("django.conf:settings", namespace="CELERY")

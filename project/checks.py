@@ -11,7 +11,7 @@ from django.db import Error, InterfaceError, OperationalError, ProgrammingError,
 from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerError
 
-BROKER_LIMIT_SECONDS = 5
+BROKER_LIMIT_SECONDS = 3
 
 
 class SurroundingsError(Exception):

@@ -196,7 +196,7 @@ _transport = CELERY_BROKER_URL.partition("://")[0].partition("+")[0]
 _redis = _transport in {"redis", "rediss", "sentinel"}
 _rabbitmq = _transport in {"amqp", "amqps", "pyamqp"}
 # A Redis that hangs (swap, a stopped process) must fail a publish in seconds; without these it blocks for ever.
-_socket_limits = {"socket_timeout": 5, "socket_connect_timeout": 5, "health_check_interval": 10}
+_socket_limits = {"socket_timeout": 3, "socket_connect_timeout": 3, "health_check_interval": 10}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
 if _redis:
     CELERY_BROKER_TRANSPORT_OPTIONS = _socket_limits
@@ -260,7 +260,10 @@ CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = True
 CELERY_TASK_TRACK_STARTED = True
 
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_TIMEOUT = 5
+CELERY_BROKER_CONNECTION_TIMEOUT = 3
+# The second try is for a connection that was kept while the broker was restarted. Each waits for a broker that hangs:
+# Celery's own three would take 25 s, and the row is there for the sweeper to send again.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 # A broker that is away for a night must not end a worker: keep trying.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 
