@@ -25,15 +25,17 @@ _PAUSED = "coalesce(b.cooldown_until > clock_timestamp(), false)"
 
 SPACING = f"make_interval(secs => 1 / (b.rate * {PACE}))"
 """The time from one slot to the next."""
+# Slots are held for seconds. What lies further ahead was written before the database's clock was put back.
+_ARRIVAL = f"least(b.theoretical_arrival_at, clock_timestamp() + (b.burst + 1) * {SPACING} + interval '1 minute')"
 SPENT = f"({_PAUSED} OR {_DAY_IS_USED_UP} OR {_MONTH_IS_USED_UP})"
 """Whether nothing may be asked now, whatever the rate."""
 RESERVE = f"""
-    theoretical_arrival_at = greatest(b.theoretical_arrival_at, clock_timestamp()) + {SPACING},
+    theoretical_arrival_at = greatest({_ARRIVAL}, clock_timestamp()) + {SPACING},
     day = {_TODAY}, used_in_day = CASE WHEN b.day = {_TODAY} THEN b.used_in_day ELSE 0 END + 1,
     month = {_THIS_MONTH}, used_in_month = CASE WHEN b.month = {_THIS_MONTH} THEN b.used_in_month ELSE 0 END + 1
 """
 """The assignments that take the next slot (GCRA: one timestamp that moves on by the spacing) and count the request."""
-SLOT_AT = f"(b.theoretical_arrival_at - (b.burst - 1) * {SPACING})"
+SLOT_AT = f"({_ARRIVAL} - (b.burst - 1) * {SPACING})"
 """When the next slot is."""
 FREE_AT = f"""greatest(
     CASE WHEN {_PAUSED} THEN b.cooldown_until END,

@@ -79,6 +79,14 @@ def test_the_budget_is_back_after_the_pause(one: Provider) -> None:
     assert lease(run, "a").wait == 0
 
 
+def test_slots_of_a_clock_that_was_put_back_are_forgotten(one: Provider) -> None:
+    allow(one, rate=10, burst=1)
+    Budget.objects.update(theoretical_arrival_at=timezone.now() + timedelta(hours=1))
+    (found,) = claim_all(open_run(one, ["a"]))
+    assert isinstance(found, fetches.Postponed)
+    assert found.seconds < 62
+
+
 def test_a_request_by_hand_counts_and_respects_a_pause(one: Provider) -> None:
     allow(one, rate=1, burst=1)
     run = open_run(one, ["a"])
