@@ -30,6 +30,7 @@ with clear_errors():
 app = Celery("musicsync")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add("project.consumer:RabbitQueues")
 
 # The first thing that a worker and beat do, before they use the database or the broker, and no other process does.
 import_modules.connect(require_surroundings)

@@ -8,10 +8,9 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from kombu import Exchange, Queue
 
 from musicsync.redaction import Secret
-from project import embedded, environment
+from project import brokers, embedded, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -192,25 +191,17 @@ UNFOLD = {
 # --- Celery -----------------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = environment.broker(BROKER_URL) if BROKER_URL else embedded.broker_url(VAR)
-_transport = CELERY_BROKER_URL.partition("://")[0].partition("+")[0]
-_redis = _transport in {"redis", "rediss", "sentinel"}
-_rabbitmq = _transport in {"amqp", "amqps", "pyamqp"}
-# A Redis that hangs (swap, a stopped process) must fail a publish in seconds; without these it blocks for ever.
-_socket_limits = {"socket_timeout": 3, "socket_connect_timeout": 3, "health_check_interval": 10}
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
-if _redis:
-    CELERY_BROKER_TRANSPORT_OPTIONS = _socket_limits
-elif _rabbitmq:
-    # Without it a publish returns before the broker has the message, and a lost one is never noticed.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
-elif EMBEDDED_BROKER:
+CELERY_BROKER_TRANSPORT_OPTIONS = brokers.transport_options(CELERY_BROKER_URL)
+if EMBEDDED_BROKER and CELERY_BROKER_URL == embedded.FOLDER_BROKER:
     CELERY_BROKER_TRANSPORT_OPTIONS = embedded.filesystem_options(VAR)
     # A folder has no host name, and kombu warns of that wherever a process connects.
     LOGGING["loggers"]["kombu.connection"] = {"level": "ERROR"}
 
 # Only what started and what finished a run keep their results (`ignore_result` in tasks.py), a day, for people who look
 # them up; what musicsync needs is in its own tables.
-CELERY_RESULT_BACKEND = env.str("CELERY_RESULT_BACKEND", default=CELERY_BROKER_URL if _redis else "") or None
+CELERY_RESULT_BACKEND = (
+    env.str("CELERY_RESULT_BACKEND", default=CELERY_BROKER_URL if brokers.is_redis(CELERY_BROKER_URL) else "") or None
+)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = timedelta(hours=24)
 
@@ -229,25 +220,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # For late acks only: an early-acked task goes on and commits, because its result lives in the database.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 
-# fetch: provider pages. maintenance: starting, sweeping, finishing. notify: alerts, which must not wait behind either.
-_queue_arguments = {"x-queue-type": "quorum"} if _rabbitmq else None
-# Quorum queues keep a message with a countdown in the broker, which takes topic exchanges; behind a direct one it would
-# block the worker until its time.
-_exchange_type = "topic" if _rabbitmq else "direct"
-CELERY_TASK_QUEUES = [
-    Queue(name, Exchange(name, type=_exchange_type), routing_key=name, queue_arguments=_queue_arguments)
-    for name in ("fetch", "maintenance", "notify")
-]
-CELERY_TASK_DEFAULT_QUEUE = CELERY_TASK_DEFAULT_EXCHANGE = CELERY_TASK_DEFAULT_ROUTING_KEY = "maintenance"
-CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum" if _rabbitmq else "classic"
-CELERY_TASK_DEFAULT_EXCHANGE_TYPE = _exchange_type
+vars().update(brokers.queue_settings(CELERY_BROKER_URL))
 # A misspelt queue name is an error, not a queue that nobody reads.
 CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_TASK_ROUTES = {
-    "musicsync.tasks.work_fetch": {"queue": "fetch"},
-    "musicsync.tasks.send_alert": {"queue": "notify"},
-    "musicsync.tasks.*": {"queue": "maintenance"},
-}
 
 # A task is a shift of a quarter of a second, then one last request (40 s at most, in providers/http.py), each with a
 # short transaction (ADR 5). The soft limit raises inside the task, which gives its row back; the hard one ends a child

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import redis
 from django.db import connection
+from kombu import Connection
 
-from project import embedded
+from project import brokers, embedded
 from tests.helpers import wait_until
+from tests.servers import RabbitServer
 from tests.settings import PRIVATE_DATABASE, TEST_VAR
 
 
@@ -45,6 +47,26 @@ def redis_url(redis_server: Path) -> str:
     with redis.Redis(unix_socket_path=str(redis_server)) as client:
         client.flushall()
     return f"redis+socket://{redis_server}?virtual_host=0"
+
+
+@pytest.fixture(scope="session")
+def rabbit() -> Iterator[RabbitServer]:
+    """A RabbitMQ that the tests of a session share."""
+    if missing := RabbitServer.missing():
+        pytest.skip(missing)
+    with RabbitServer(TEST_VAR / "rabbit") as server:
+        yield server
+
+
+@pytest.fixture
+def rabbit_env(rabbit: RabbitServer, process_env: dict[str, str]) -> dict[str, str]:
+    """The environment for real processes on the test database and the RabbitMQ, with empty queues."""
+    url = rabbit.url
+    with Connection(url) as connection:
+        names = [brokers.queue_name(url, base) for base in brokers.NAMES]
+        for name in [*names, *brokers.former_queues(), brokers.DEAD]:
+            connection.default_channel.queue_delete(name)
+    return process_env | {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": ""}
 
 
 @pytest.fixture

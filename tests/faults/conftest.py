@@ -13,7 +13,7 @@ import pytest
 from tests.faults import compare, table
 from tests.faults.stack import Sandbox, Stack, copied, environment_of, looking_at
 from tests.helpers import ROOT
-from tests.servers import PostgresServer, RabbitServer, RedisServer, Server
+from tests.servers import PostgresServer, RedisServer, Server
 from tests.settings import TEST_VAR
 
 FaultFree = Callable[..., compare.Outcome]
@@ -78,15 +78,6 @@ def _redis(folder: Path, ends: ExitStack) -> RedisServer:
     ends.callback(server.kill)
     server.start()
     return server
-
-
-@pytest.fixture(scope="session")
-def rabbit() -> Iterator[RabbitServer]:
-    """A RabbitMQ that the tests of a session share."""
-    if missing := RabbitServer.missing():
-        pytest.skip(missing)
-    with RabbitServer(TEST_VAR / "rabbit") as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

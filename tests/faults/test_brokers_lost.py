@@ -6,6 +6,7 @@ import pytest
 import redis
 from kombu import Connection
 
+from project import brokers
 from tests.faults.conftest import FaultFree, NewStack
 from tests.faults.going import ALL, SANDBOX, Going
 from tests.faults.table import Recovers
@@ -63,10 +64,11 @@ def test_a_rabbitmq_whose_queues_are_emptied_and_deleted(
 ) -> None:
     going = Going(new_stack(*SANDBOX, broker=rabbit))
     going.begin()
+    fetch, *others = [brokers.queue_name(rabbit.url, base) for base in brokers.NAMES]
     with Connection(rabbit.url) as connection:
-        connection.default_channel.queue_purge("fetch")
+        connection.default_channel.queue_purge(fetch)
         goes_on(going, recovers, "RabbitMQ's queue is emptied during a run", within=35)
-        for queue in ("fetch", "maintenance", "notify"):
+        for queue in (fetch, *others):
             connection.default_channel.queue_delete(queue)
     goes_on(going, recovers, "RabbitMQ's queues are deleted during a run", within=35)
     going.assert_ends_as_if_nothing_happened(fault_free(*ALL))

@@ -11,7 +11,7 @@ from celery import Celery
 
 from musicsync import tasks
 from musicsync.models import Run
-from project import embedded
+from project import brokers, embedded
 from tests.helpers import running, wait_until, worker_command
 
 
@@ -21,10 +21,14 @@ class Broker:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.app = Celery("test", set_as_current=False)
         self.app.config_from_object("django.conf:settings", namespace="CELERY")
-        if env["CELERY_BROKER_URL"] == embedded.FOLDER_BROKER:
+        url = env["CELERY_BROKER_URL"]
+        self.app.conf.broker_transport_options = brokers.transport_options(url)
+        if url == embedded.FOLDER_BROKER:
             self.app.conf.broker_transport_options = embedded.filesystem_options(Path(env["MUSICSYNC_VAR"]))
+        for name, value in brokers.queue_settings(url).items():
+            setattr(self.app.conf, name.removeprefix("CELERY_").lower(), value)
         # Celery reads this variable before any configuration, whenever it makes a pool.
-        with patch.dict(os.environ, CELERY_BROKER_URL=env["CELERY_BROKER_URL"]):
+        with patch.dict(os.environ, CELERY_BROKER_URL=url):
             self._producers = self.app.amqp.producer_pool
             assert self.app.pool
 
@@ -36,7 +40,9 @@ class Broker:
         declared = next(found for found in self.app.conf.task_queues if found.name == queue)
         with self._producers.acquire(block=True) as producer:
             given = {"content_type": "application/json", "content_encoding": "utf-8"} | options
-            producer.publish(body, exchange=declared.exchange, routing_key=queue, declare=[declared], **given)
+            producer.publish(
+                body, exchange=declared.exchange, routing_key=declared.routing_key, declare=[declared], **given
+            )
 
     def sweep(self) -> None:
         """Ring for all runs that are under way, as beat does every few seconds."""
