@@ -14,7 +14,9 @@ from musicsync.sync.runs import run_totals
 from musicsync.sync.sources import LIVE
 
 _RATE_WINDOW_SECONDS = 5
-_APPLIED, _DEAD = Fetch.Status.APPLIED.value, Fetch.Status.DEAD.value
+_APPLIED, _DEAD, _DISCARDED = (
+    status.value for status in (Fetch.Status.APPLIED, Fetch.Status.DEAD, Fetch.Status.DISCARDED)
+)
 
 
 class Progress(Struct, frozen=True):
@@ -53,7 +55,7 @@ def progress(run_id: int) -> Progress:
                count(*) FILTER (WHERE started_at > clock_timestamp() - make_interval(secs => %s)) AS recent
         FROM {Fetch._meta.db_table} WHERE run_id = %s
         """,  # noqa: S608
-        [[_APPLIED, _DEAD], [status.value for status in Fetch.OPEN], _DEAD, _RATE_WINDOW_SECONDS, run_id],
+        [[_APPLIED, _DEAD, _DISCARDED], [status.value for status in Fetch.OPEN], _DEAD, _RATE_WINDOW_SECONDS, run_id],
     )[0]
     totals = run_totals(run_id) | run.summary
     now = sql.query("SELECT clock_timestamp() AS now")[0]["now"]

@@ -18,6 +18,8 @@ _FETCH, _PAGE = Fetch._meta.db_table, KnownPage._meta.db_table
 
 KEEP_FETCHES = timedelta(days=30)
 _PRUNE_CHUNK = 10_000
+_NEVER_APPLIED = (Fetch.Status.DEAD, Fetch.Status.DISCARDED)
+"""Of what these asked for a run knows nothing, so it cannot tell what is gone."""
 
 
 class AlreadyRunning(MusicsyncError):
@@ -78,7 +80,7 @@ def finish(run_id: int) -> Run | None:
         run = locked.select_related("provider").filter(pk=run_id, status=Run.Status.RUNNING).first()
         if run is None or fetches.any_open(run_id):
             return None
-        dead = Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).count()
+        dead = Fetch.objects.filter(run=run, status__in=_NEVER_APPLIED).count()
         totals = run_totals(run_id)
         run.status = Run.Status.DONE
         if dead:
@@ -157,7 +159,7 @@ def replay(run: Run, chosen: QuerySet[Fetch]) -> int:
 def discard(chosen: QuerySet[Fetch]) -> int:
     """Give up the dead ones of the chosen fetches for good; return how many those are.
 
-    What their pages held before stays as it is: it is no evidence that anything is gone.
+    What their pages held before stays as it is, and their run is never a success nor removes anything.
     """
     return chosen.filter(status=Fetch.Status.DEAD).update(status=Fetch.Status.DISCARDED)
 
@@ -179,7 +181,7 @@ def run_totals(run_id: int) -> dict[str, int]:
         "WHERE f.run_id = %s GROUP BY 1",
         [run_id],
     )
-    requests = Fetch.objects.filter(run_id=run_id, status__in=(Fetch.Status.APPLIED, Fetch.Status.DEAD)).count()
+    requests = Fetch.objects.filter(run_id=run_id, status__in=(Fetch.Status.APPLIED, *_NEVER_APPLIED)).count()
     return {row["key"]: row["n"] for row in rows} | {"requests": requests}
 
 
@@ -236,8 +238,11 @@ def _distinct_tracks(run_id: int) -> int:
 
 
 def _first_error(run: Run, dead: int) -> str:
-    first = Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).order_by("pk").first()
-    return f"{dead} fetches are dead, the first with: {first.error_line if first else ''}"
+    unread = Fetch.objects.filter(run=run, status__in=_NEVER_APPLIED).order_by("pk")
+    discarded = unread.filter(status=Fetch.Status.DISCARDED).count()
+    what = f"dead, {discarded} of them discarded" if discarded else "dead"
+    first = unread.first()
+    return f"{dead} fetches are {what}, the first with: {first.error_line if first else ''}"
 
 
 def _refusal(error: IntegrityError, provider: Provider, schedule: str | None, slot: Any) -> Exception:

@@ -93,6 +93,25 @@ def test_a_run_with_a_dead_fetch_removes_nothing(one: Provider) -> None:
     assert set(states(one).values()) == {"present"}
 
 
+def test_nor_does_one_whose_dead_fetch_was_discarded(one: Provider) -> None:
+    full_run(one, {"a": tracks(1), "b": tracks(2), "c": tracks(3)})
+    run = open_run(one, ["a", "b", "c"])
+    apply.page(lease(run, "a"), Page(records=tuple(tracks(1))), None, 1)
+    for key in ("b", "c"):
+        fetches.bury(lease(run, key), f"GET /{key}: 400 no")
+    runs.finish(run.pk)
+    assert runs.discard(run.fetches.filter(key="b")) == 1
+    assert runs.replay(run, run.fetches.all()) == 1
+    apply.page(lease(run, "c"), Page(records=(release(),)), None, 1)
+    ended = runs.finish(run.pk)
+    assert ended is not None
+    assert (ended.status, ended.error) == (
+        "errors",
+        "1 fetches are dead, 1 of them discarded, the first with: GET /b: 400 no",
+    )
+    assert set(states(one).values()) == {"present"}
+
+
 def test_a_run_whose_every_fetch_died_has_failed(one: Provider) -> None:
     run = open_run(one, ["a"])
     fetches.bury(lease(run, "a"), "no")
