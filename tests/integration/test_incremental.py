@@ -73,6 +73,6 @@ def test_a_feed_goes_on_at_its_watermark(base: str) -> None:
 @pytest.mark.usefixtures("no_pauses")
 def test_a_run_with_a_dead_fetch_does_not_move_the_watermark(small: str) -> None:
     provider = follow(small, "feed")
-    control(small, "faults", json=[{"kind": "status", "status": 500}])
+    control(small, "faults", json=[{"kind": "deep"}])
     assert sync(provider).status == "failed"
     assert provider.scopes.get().watermark is None
