@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from django.db import connection
+
 from musicsync.models import Fetch, Run
 from tests.faults.compare import Outcome, assert_as_if_nothing_happened
 from tests.faults.stack import Stack, asking
@@ -11,6 +13,8 @@ ALL = ("musicbrainz", "deezer", "feed")
 RATE = 20.0
 LIMITS = ("--musicbrainz-rate", "20", "--deezer-quota", "100", "--feed-rate", "20")
 """A sandbox that refuses whatever comes faster than `RATE`: 1,000 tracks take 15 s then, 2,000 take 30."""
+CATCH_UP_SECONDS = 45
+"""A lost message is sent again after 25 s, by a sweep that comes every 5 s; the rest is for a beat that waits."""
 SANDBOX = ("--tracks", "1000", *LIMITS)
 
 
@@ -39,6 +43,8 @@ class Going:
 
     def catches_up(self) -> Callable[[], bool]:
         """Return what tells whether all that is under way now is applied: what the fault hit is among it."""
+        # A connection from before the fault says nothing of what is there now.
+        connection.close()
         under_way = (Fetch.Status.QUEUED, Fetch.Status.LEASED, Fetch.Status.WAITING)
         ids = list(Fetch.objects.filter(status__in=under_way).values_list("pk", flat=True))
         return asking(lambda: not Fetch.objects.filter(pk__in=ids).exclude(status=Fetch.Status.APPLIED).exists())

@@ -162,12 +162,9 @@ class Stack:
         return list(Run.objects.filter(pk__in=ids).order_by("pk"))
 
     def close(self) -> None:
-        """End every process of it."""
+        """End the processes that were started on it."""
         for process in self.processes.values():
             process.kill()
-        for program in (self.sandbox, self.broker, self.postgres):
-            program.thaw()
-            program.kill()
 
     def logs(self) -> str:
         """Give the end of every process's log."""

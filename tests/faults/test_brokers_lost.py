@@ -1,6 +1,7 @@
 """Brokers that are killed, emptied and frozen while runs are under way: messages are lost, work is not."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -8,7 +9,7 @@ from kombu import Connection
 
 from project import brokers
 from tests.faults.conftest import FaultFree, NewStack
-from tests.faults.going import ALL, SANDBOX, Going
+from tests.faults.going import ALL, CATCH_UP_SECONDS, LIMITS, SANDBOX, Going
 from tests.faults.table import Recovers
 from tests.servers import RabbitServer
 
@@ -16,13 +17,23 @@ FROZEN_SECONDS = 30
 DOWN_SECONDS = 3
 
 
+@pytest.fixture
+def own_rabbit(rabbit: RabbitServer) -> Iterator[RabbitServer]:
+    """The session's RabbitMQ without the queues of earlier tests, to be broken by this one."""
+    delete_queues(rabbit)
+    yield rabbit
+    if not rabbit.pids():
+        rabbit.start()
+
+
+@pytest.mark.slow
 def test_a_redis_that_is_flushed_costs_a_moment(new_stack: NewStack, fault_free: FaultFree, recovers: Recovers) -> None:
     stack = new_stack(*SANDBOX)
     going = Going(stack)
     going.begin()
     with redis.Redis.from_url(stack.broker.url) as client:
         client.flushall()
-    goes_on(going, recovers, "Redis is emptied (FLUSHALL) during a run", within=30)
+    goes_on(going, recovers, "Redis is emptied (FLUSHALL) during a run")
     going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
 
 
@@ -33,7 +44,7 @@ def test_a_redis_that_is_killed_idle_and_busy(new_stack: NewStack, fault_free: F
     kill_for_a_while(going)
     going.begin()
     kill_for_a_while(going)
-    goes_on(going, recovers, "Redis is killed and started again during a run", within=35)
+    goes_on(going, recovers, "Redis is killed and started again during a run")
     going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
 
 
@@ -42,36 +53,34 @@ def test_a_redis_that_is_frozen(new_stack: NewStack, fault_free: FaultFree, reco
     going = Going(new_stack(*SANDBOX))
     going.begin()
     freeze_for_a_while(going)
-    goes_on(going, recovers, f"Redis is frozen (SIGSTOP) for {FROZEN_SECONDS} s during a run", within=35)
+    goes_on(going, recovers, f"Redis is frozen (SIGSTOP) for {FROZEN_SECONDS} s during a run")
     going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
 
 
 @pytest.mark.slow
 def test_a_rabbitmq_that_is_killed_idle_and_busy(
-    new_stack: NewStack, rabbit: RabbitServer, fault_free: FaultFree, recovers: Recovers
+    new_stack: NewStack, own_rabbit: RabbitServer, fault_free: FaultFree, recovers: Recovers
 ) -> None:
-    going = Going(new_stack(*SANDBOX, broker=rabbit))
+    going = Going(new_stack(*SANDBOX, broker=own_rabbit))
     kill_for_a_while(going)
     going.begin()
     kill_for_a_while(going)
-    goes_on(going, recovers, "RabbitMQ is killed and started again during a run", within=35)
+    goes_on(going, recovers, "RabbitMQ is killed and started again during a run")
     going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
 
 
 @pytest.mark.slow
 def test_a_rabbitmq_whose_queues_are_emptied_and_deleted(
-    new_stack: NewStack, rabbit: RabbitServer, fault_free: FaultFree, recovers: Recovers
+    new_stack: NewStack, own_rabbit: RabbitServer, fault_free: FaultFree, recovers: Recovers
 ) -> None:
-    going = Going(new_stack(*SANDBOX, broker=rabbit))
+    going = Going(new_stack("--tracks", "2000", *LIMITS, broker=own_rabbit))
     going.begin()
-    fetch, *others = [brokers.queue_name(rabbit.url, base) for base in brokers.NAMES]
-    with Connection(rabbit.url) as connection:
-        connection.default_channel.queue_purge(fetch)
-        goes_on(going, recovers, "RabbitMQ's queue is emptied during a run", within=35)
-        for queue in (fetch, *others):
-            connection.default_channel.queue_delete(queue)
-    goes_on(going, recovers, "RabbitMQ's queues are deleted during a run", within=35)
-    going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
+    with Connection(own_rabbit.url) as connection:
+        connection.default_channel.queue_purge(brokers.queue_name(own_rabbit.url, "fetch"))
+    goes_on(going, recovers, "RabbitMQ's queue is emptied during a run")
+    delete_queues(own_rabbit)
+    goes_on(going, recovers, "RabbitMQ's queues are deleted during a run")
+    going.assert_ends_as_if_nothing_happened(fault_free(*ALL, tracks=2000))
 
 
 def kill_for_a_while(going: Going) -> None:
@@ -86,8 +95,12 @@ def freeze_for_a_while(going: Going) -> None:
     going.stack.broker.thaw()
 
 
-def goes_on(going: Going, recovers: Recovers, fault: str, within: float) -> None:
-    """Wait for a page to be applied that was not yet, or for the end of what there is to apply."""
-    recovers(
-        fault, "nothing is lost: what had no message left is sent again after 25 s", going.catches_up(), within=within
-    )
+def goes_on(going: Going, recovers: Recovers, fault: str) -> None:
+    promise = "nothing is lost: what has no message left is sent again after 25 s"
+    recovers(fault, promise, going.catches_up(), within=CATCH_UP_SECONDS)
+
+
+def delete_queues(rabbit: RabbitServer) -> None:
+    with Connection(rabbit.url) as connection:
+        for name in brokers.NAMES:
+            connection.default_channel.queue_delete(brokers.queue_name(rabbit.url, name))

@@ -13,7 +13,7 @@ import redis
 
 from musicsync.models import Fetch
 from tests.faults.conftest import FaultFree, NewStack
-from tests.faults.going import ALL, SANDBOX, Going
+from tests.faults.going import ALL, CATCH_UP_SECONDS, SANDBOX, Going
 from tests.faults.table import Recovers
 from tests.servers import RedisServer
 from tests.settings import TEST_VAR
@@ -169,7 +169,7 @@ def test_a_redis_that_has_no_memory_left(
             "Redis is at its `maxmemory` during a run",
             "the run goes on as soon as there is room: messages that were not taken are sent again",
             going.catches_up(),
-            within=35,
+            within=CATCH_UP_SECONDS,
         )
         going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
 
