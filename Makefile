@@ -42,7 +42,7 @@ test: $(DEVELOPMENT)
 	$(BIN)/python -m pytest $(PYTEST)
 
 faults: $(DEVELOPMENT)
-	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --write-table docs/operations.md $(PYTEST)
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow" -n 2 --dist loadfile --write-table docs/operations.md $(PYTEST)
 
 check: $(DEVELOPMENT)
 	$(BIN)/ruff format --check .

@@ -109,7 +109,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[table.MEASURED] = []
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Collect what a process of pytest-xdist has measured."""
+    node.config.stash[table.MEASURED] += [table.Measured(*row) for row in node.workeroutput.get("measured", [])]
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    path = session.config.getoption("--write-table", default=None)
+    config, measured = session.config, session.config.stash[table.MEASURED]
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["measured"] = [tuple(row) for row in measured]
+        return
+    path = config.getoption("--write-table", default=None)
     if path and exitstatus == pytest.ExitCode.OK:
-        table.write(path, session.config.stash[table.MEASURED])
+        table.write(path, measured)

@@ -66,6 +66,6 @@ def _rows(measured: list[Measured]) -> str:
     lines = ["| fault | promise | measured recovery | test |", "|---|---|---|---|"]
     lines += [
         f"| {fault} | {promise} | {math.ceil(seconds)} s | `{test}` |"
-        for (fault, promise, test), seconds in slowest.items()
+        for (fault, promise, test), seconds in sorted(slowest.items(), key=lambda row: row[0][2])
     ]
     return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ from kombu import Connection
 
 from project import brokers
 from tests.faults.conftest import FaultFree, NewStack
-from tests.faults.going import ALL, CATCH_UP_SECONDS, LIMITS, SANDBOX, Going
+from tests.faults.going import ALL, CATCH_UP_SECONDS, SANDBOX, Going
 from tests.faults.table import Recovers
 from tests.servers import RabbitServer
 
@@ -70,17 +70,38 @@ def test_a_rabbitmq_that_is_killed_idle_and_busy(
 
 
 @pytest.mark.slow
-def test_a_rabbitmq_whose_queues_are_emptied_and_deleted(
+def test_a_rabbitmq_that_is_frozen(
     new_stack: NewStack, own_rabbit: RabbitServer, fault_free: FaultFree, recovers: Recovers
 ) -> None:
-    going = Going(new_stack("--tracks", "2000", *LIMITS, broker=own_rabbit))
+    going = Going(new_stack(*SANDBOX, broker=own_rabbit))
     going.begin()
-    with Connection(own_rabbit.url) as connection:
-        connection.default_channel.queue_purge(brokers.queue_name(own_rabbit.url, "fetch"))
-    goes_on(going, recovers, "RabbitMQ's queue is emptied during a run")
+    freeze_for_a_while(going)
+    goes_on(going, recovers, f"RabbitMQ is frozen (SIGSTOP) for {FROZEN_SECONDS} s during a run")
+    going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
+
+
+@pytest.mark.slow
+def test_a_rabbitmq_that_is_full(
+    new_stack: NewStack, own_rabbit: RabbitServer, fault_free: FaultFree, recovers: Recovers
+) -> None:
+    going = Going(new_stack(*SANDBOX, broker=own_rabbit))
+    going.begin()
+    own_rabbit.control("set_vm_memory_high_watermark", "0.0000001")
+    time.sleep(DOWN_SECONDS)
+    own_rabbit.control("set_vm_memory_high_watermark", "0.4")
+    goes_on(going, recovers, "RabbitMQ takes no messages (its memory alarm) during a run")
+    going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
+
+
+@pytest.mark.slow
+def test_a_rabbitmq_whose_queues_are_deleted(
+    new_stack: NewStack, own_rabbit: RabbitServer, fault_free: FaultFree, recovers: Recovers
+) -> None:
+    going = Going(new_stack(*SANDBOX, broker=own_rabbit))
+    going.begin()
     delete_queues(own_rabbit)
     goes_on(going, recovers, "RabbitMQ's queues are deleted during a run")
-    going.assert_ends_as_if_nothing_happened(fault_free(*ALL, tracks=2000))
+    going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
 
 
 def kill_for_a_while(going: Going) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from signal import SIGINT, SIGQUIT, Signals
+from signal import SIGINT, SIGQUIT
 
 import psycopg
 import pytest
@@ -42,20 +42,18 @@ def test_a_postgresql_that_is_frozen(new_stack: NewStack, fault_free: FaultFree,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("how", "number"), [("fast", SIGINT), ("immediate", SIGQUIT)])
-def test_a_postgresql_that_is_restarted(
-    new_stack: NewStack, fault_free: FaultFree, recovers: Recovers, how: str, number: Signals
-) -> None:
+def test_a_postgresql_that_is_restarted(new_stack: NewStack, fault_free: FaultFree, recovers: Recovers) -> None:
     going = Going(new_stack(*SANDBOX))
     going.begin()
-    going.stack.postgres.stop(number)
-    going.stack.postgres.start()
-    recovers(
-        f"PostgreSQL is restarted ({how}) during a run",
-        "the run goes on as soon as it answers; no failure is counted",
-        going.catches_up(),
-        within=30,
-    )
+    for how, number in (("in order", SIGINT), ("at once, as after a crash", SIGQUIT)):
+        going.stack.postgres.stop(number)
+        going.stack.postgres.start()
+        recovers(
+            f"PostgreSQL is restarted {how}, during a run",
+            "the run goes on as soon as it answers; no failure is counted",
+            going.catches_up(),
+            within=30,
+        )
     going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
     assert not Fetch.objects.filter(failures__gt=0).exists()
 
@@ -113,6 +111,7 @@ def test_a_postgresql_whose_disk_is_full(new_stack: NewStack, fault_free: FaultF
         ballast = disk / "ballast"
         fill(ballast)
         time.sleep(FULL_SECONDS)
+        assert "No space left on device" in going.stack.postgres.log.read_text(errors="replace")
         ballast.unlink()
         if going.stack.postgres.has_ended():
             going.stack.postgres.start()
@@ -164,6 +163,8 @@ def test_a_redis_that_has_no_memory_left(
         with redis.Redis.from_url(broker.url) as client:
             fill_memory(client)
             time.sleep(FULL_SECONDS)
+            with pytest.raises(redis.OutOfMemoryError):
+                client.rpush("ballast", "x")
             client.delete("ballast")
         recovers(
             "Redis is at its `maxmemory` during a run",
