@@ -4,8 +4,8 @@
         proxy.port            # what listens, for the whole life of the proxy
         proxy.trouble(cut=0.01, half_close=0.01, delay=0.05)
         proxy.cut()           # every connection, now
-        proxy.hold()          # nothing goes through any more, and nobody is told; `let_go` sends what was held
-        proxy.heal()          # no trouble any more
+        proxy.hold()          # nothing goes through any more, and nobody is told
+        proxy.heal()          # no trouble any more; what was held is sent
 
 A target that is a path is a Unix socket.
 """
@@ -48,7 +48,7 @@ class Proxy:
         self._trouble = Trouble()
         self._loop = asyncio.new_event_loop()
         self._flows = asyncio.Event()
-        self._links: dict[asyncio.Task[None], list[StreamWriter]] = {}
+        self._links: dict[asyncio.Task[None], _Link] = {}
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy before {target}")
 
     @property
@@ -61,16 +61,13 @@ class Proxy:
         self._trouble = Trouble(cut, half_close, delay)
 
     def heal(self) -> None:
-        """Let no trouble happen any more."""
+        """Let no trouble happen any more; what was held is sent, as the network's own repetitions do."""
         self._trouble = Trouble()
+        self._call(self._flows.set)
 
     def hold(self) -> None:
         """Let nothing through in either direction, as where a network drops every packet; connections stay."""
         self._call(self._flows.clear)
-
-    def let_go(self) -> None:
-        """Send what was held, as the network's own repetitions do, and let all through again."""
-        self._call(self._flows.set)
 
     def cut(self) -> None:
         """Reset every connection that there is."""
@@ -115,20 +112,20 @@ class Proxy:
         await asyncio.gather(*links, return_exceptions=True)
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        link = asyncio.current_task()
-        assert link is not None
-        ends = self._links[link] = [writer]
+        task = asyncio.current_task()
+        assert task is not None
+        link = self._links[task] = _Link(writer)
         try:
             # What nobody lets through does not connect either.
             await self._flows.wait()
             answers, asks = await self._reach()
-            ends.append(asks)
-            await _together(self._pass_on(reader, asks, ends), self._pass_on(answers, writer, ends))
+            link.ends.append(asks)
+            await _together(self._pass_on(reader, asks, link), self._pass_on(answers, writer, link))
         except (OSError, asyncio.CancelledError):
-            self._reset(ends)
+            link.reset()
         finally:
-            del self._links[link]
-            for end in ends:
+            del self._links[task]
+            for end in link.ends:
                 end.close()
 
     async def _reach(self) -> tuple[StreamReader, StreamWriter]:
@@ -136,7 +133,7 @@ class Proxy:
             return await asyncio.open_unix_connection(self.target)
         return await asyncio.open_connection(*self.target)
 
-    async def _pass_on(self, reader: StreamReader, writer: StreamWriter, ends: list[StreamWriter]) -> None:
+    async def _pass_on(self, reader: StreamReader, writer: StreamWriter, link: "_Link") -> None:
         """Pass one direction on until it ends, and then end it on the other side."""
         while data := await reader.read(_PORTION):
             trouble = self._trouble
@@ -145,31 +142,49 @@ class Proxy:
             await self._flows.wait()
             if self._random.random() < trouble.cut:
                 # Half of it arrives: what is cut off in the middle is the hardest to get right.
-                writer.write(data[: len(data) // 2])
-                self._reset(ends)
+                await link.send(writer, data[: len(data) // 2])
+                link.reset()
+                self.done["cut"] += 1
                 return
-            writer.write(data)
-            await writer.drain()
+            await link.send(writer, data)
             if self._random.random() < trouble.half_close:
+                link.finish(writer)
                 self.done["half_close"] += 1
-                break
-        _finish(writer)
-        # The other side of it is not told: it may go on sending, and nobody listens.
-        while await reader.read(_PORTION):
-            pass
+        link.finish(writer)
 
     def _cut_all(self) -> None:
-        for ends in self._links.values():
-            self._reset(ends)
+        for link in self._links.values():
+            link.reset()
+            self.done["cut"] += 1
 
     def _half_close_all(self) -> None:
-        for ends in self._links.values():
-            _finish(self._random.choice(ends))
+        for link in self._links.values():
+            link.finish(self._random.choice(link.ends))
             self.done["half_close"] += 1
 
-    def _reset(self, ends: list[StreamWriter]) -> None:
-        self.done["cut"] += 1
-        for end in ends:
+
+class _Link:
+    """One connection: its client's end and, when that is there, its server's."""
+
+    def __init__(self, client: StreamWriter) -> None:
+        self.ends = [client]
+        self._finished: set[StreamWriter] = set()
+
+    async def send(self, end: StreamWriter, data: bytes) -> None:
+        """Send to one end, unless it was told that nothing more comes: who sends to it goes on and is not told."""
+        if end not in self._finished:
+            end.write(data)
+            await end.drain()
+
+    def finish(self, end: StreamWriter) -> None:
+        """Tell one end that nothing more comes."""
+        self._finished.add(end)
+        with contextlib.suppress(OSError):
+            end.write_eof()
+
+    def reset(self) -> None:
+        """Reset the connection on both sides."""
+        for end in self.ends:
             connection = end.get_extra_info("socket")
             if connection is not None and connection.family != socket.AF_UNIX:
                 with contextlib.suppress(OSError):
@@ -185,9 +200,3 @@ async def _together(*directions: Awaitable[None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-
-
-def _finish(writer: StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        if writer.can_write_eof() and not writer.is_closing():
-            writer.write_eof()

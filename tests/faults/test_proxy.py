@@ -68,14 +68,14 @@ def test_a_cut_resets_every_connection_and_lets_new_ones_in(echo: tuple[str, int
         assert proxy.done["cut"] >= 1
 
 
-def test_what_is_held_arrives_when_it_is_let_go(echo: tuple[str, int]) -> None:
+def test_what_is_held_arrives_when_all_is_well(echo: tuple[str, int]) -> None:
     with Proxy(echo) as proxy, connect(proxy) as connection:
         proxy.hold()
         connection.sendall(b"late")
         connection.settimeout(0.2)
         with pytest.raises(TimeoutError):
             connection.recv(1)
-        proxy.let_go()
+        proxy.heal()
         connection.settimeout(5)
         assert receive(connection, 4) == b"late"
 
