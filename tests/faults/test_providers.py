@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import redis
 
-from musicsync.models import Alert, Budget, Circuit, Fetch, Run
+from musicsync.models import Alert, Budget, Circuit, Fetch, Run, SourceTrack
 from musicsync.sync import fetches
 from tests.faults.compare import assert_as_if_nothing_happened, changes
-from tests.faults.conftest import FaultFree
+from tests.faults.conftest import FaultFree, NewStack
 from tests.faults.stack import Stack
 from tests.faults.table import Recovers
 from tests.helpers import wait_until
@@ -27,13 +27,14 @@ FAILURES: list[dict[str, Any]] = [
     *({"kind": "reset", "at": at} for at in ("request", "headers", "body")),
     *({"kind": kind} for kind in ("shed", "truncated", "half", "empty", "html", "hang", "huge", "endless")),
     *({"kind": kind} for kind in ("gzip_bomb", "malformed", "wrong_type", "nul", "nan", "duplicate_key", "deep")),
-    *({"kind": kind, "bytes_per_second": 1} for kind in ("slow", "slow_headers")),
     {"kind": "latency", "ms": 3000},
     {"kind": "deezer_code", "code": 700, "dialect": "deezer"},
     {"kind": "status", "status": 403},
     {"kind": "false_404"},
 ]
-"""Every fault that befalls one request."""
+"""Every fault that befalls one request, but for those below."""
+DRIPS = [{"kind": kind, "bytes_per_second": 1, "count": 1} for kind in ("slow", "slow_headers")]
+"""Answers that never stand still: they are given up after 40 s."""
 SPREAD = 7
 """So many right answers between two wrong ones: a provider that fails four times in a row is not asked any more."""
 
@@ -55,13 +56,32 @@ def test_every_wrong_answer_in_one_run(stack: Stack, fault_free: FaultFree, reco
 
     # What no second question mends, an operator replays; what was taken for an answer, the next full run corrects.
     stack.sandbox.control("faults", json=[])
-    for ended in (run, run_of_deezer):
-        if ended.status == "errors":
-            stack.manage("run", "replay", str(ended.pk))
-    assert {ended.status for ended in stack.wait_for(run, run_of_deezer)} == {"done"}
+    with_errors = [ended for ended in (run, run_of_deezer) if ended.status == "errors"]
+    for ended in with_errors:
+        stack.manage("run", "replay", str(ended.pk))
+    recovers(
+        "a provider hangs, resets, sends 10 GB, a gzip bomb, or what is no page",
+        "no process of over 200 MB; what five tries did not mend is replayed",
+        lambda: Run.objects.filter(status="done").count() == len(BOTH),
+        within=30,
+    )
     assert {ended.status for ended in stack.wait_for(*stack.sync(*followed))} == {"done"}
     assert catalogue() == fault_free(*BOTH).catalogue
     assert changes()
+
+
+def test_false_404s_remove_nothing(new_stack: NewStack, fault_free: FaultFree) -> None:
+    stack = new_stack("--tracks", "300", "--no-limits")
+    followed = stack.follow(*BOTH)
+    stack.start(stack.worker("one"), stack.beat())
+    stack.wait_for(*stack.sync(*followed))
+    stack.sandbox.control("faults", json=[{"kind": "false_404", "every": 7}])
+    assert {run.status for run in stack.wait_for(*stack.sync(*followed))} == {"done"}
+    assert Fetch.objects.filter(outcome="gone").count() > len(BOTH)
+    assert not SourceTrack.objects.filter(state="gone").exists()
+    stack.sandbox.control("faults", json=[])
+    stack.wait_for(*stack.sync(*followed))
+    assert catalogue() == fault_free(*BOTH, tracks=300).catalogue
 
 
 def most_memory(pid: int) -> int:
@@ -154,11 +174,13 @@ def at_work(broker: Broker) -> Iterable[int]:
 def test_a_provider_that_is_down_for_longer_than_all_retries_loses_nothing(
     stack: Stack, fault_free: FaultFree, recovers: Recovers
 ) -> None:
-    stack.sandbox.control("faults", json=[{"kind": "headers", "dialect": "deezer"}])
+    # Two answers of the other one, which is up, come a byte a second.
+    stack.sandbox.control("faults", json=[drip | {"dialect": "musicbrainz"} for drip in DRIPS])
     followed = stack.follow(*BOTH, rate=20)
     stack.start(stack.worker("one"), stack.worker("two"), stack.beat())
     other, down = stack.sync(*followed)
     wait_until(lambda: down.fetches.filter(status="applied").count() > 20, 30)
+    assert [rule["hits"] for rule in stack.sandbox.control("faults")] == [1, 1]
     stack.sandbox.control("faults", json=[{"kind": "reset", "dialect": "deezer"}])
     begun = time.monotonic()
     circuit = Circuit.objects.filter(provider=down.provider).exclude(opened_at=None)
@@ -166,13 +188,14 @@ def test_a_provider_that_is_down_for_longer_than_all_retries_loses_nothing(
     assert [run.status for run in stack.wait_for(other)] == ["done"]
     # Two, four, ... 32 s, then a request would be dead; the probes come 10, 30 and 70 s after the circuit opened.
     wait_until(lambda: time.monotonic() - begun > 62 and circuit.get().probes == 2, 90)
-    (rule,) = stack.sandbox.control("faults")
-    assert rule["hits"] <= 4 + 4 + 2, "four failures in a row, those that were on their way, and two probes"
+    (outage,) = stack.sandbox.control("faults")
+    assert outage["hits"] <= 4 + 4 + 2, "four failures in a row, those that were on their way, and two probes"
     stack.sandbox.control("faults", json=[])
     recovers(
         "a provider answers again", "seen by the next probe, 5 minutes later at most", applied_since(down), within=60
     )
     assert_as_if_nothing_happened(stack.wait_for(other, down), fault_free(*BOTH))
+    assert other.fetches.filter(failures=1).count() == len(DRIPS)
     assert [alert.occurrences for alert in Alert.objects.filter(key__startswith="circuit:")] == [1]
 
 
