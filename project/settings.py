@@ -204,6 +204,9 @@ CELERY_RESULT_BACKEND = (
 )
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = timedelta(hours=24)
+# By Celery's own limits (120 s, twenty tries) a Redis that hangs holds a worker's process for as long as it hangs.
+CELERY_REDIS_SOCKET_TIMEOUT = CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 3
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": {"max_retries": 1}}
 
 # JSON only: a pickle on the broker would let whoever can write there run code here.
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"

@@ -176,6 +176,17 @@ def test_a_rabbitmq_that_hangs_is_said_within_seconds_and_loses_nothing(
     assert_recorded(said)
 
 
+def test_a_result_that_redis_does_not_take_holds_nobody(process_env: dict[str, str], short_folder: Path) -> None:
+    store = "from project.celery import app; app.backend.store_result('a-task', 1, 'SUCCESS')"
+    with RedisServer(short_folder) as frozen:
+        frozen.freeze()
+        env = process_env | {"CELERY_RESULT_BACKEND": frozen.url}
+        done = subprocess.run(
+            [sys.executable, "-c", store], cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False
+        )
+    assert "Timeout" in done.stderr
+
+
 def sync_by_hand(env: dict[str, str]) -> str:
     """Give the one line of a `manage.py sync` that cannot send its message; it may not take half a minute."""
     command = [sys.executable, "manage.py", "sync", "feed", "--full"]
