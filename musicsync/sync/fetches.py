@@ -44,12 +44,19 @@ SHED_SECONDS = 3.0
 _FIRST_DELAY_SECONDS = 2.0
 _AWAY_SECONDS = 2.0
 TURNED_AWAY_SECONDS = 0.5
+PROBE_LOOK_SECONDS = 5
+"""What waits for a probe that is due already looks again after this: the sweep sends it, which may be late."""
 _MOST_ERROR_TEXT = 4000
 _PLAN_CHUNK = 5000
 
 _FETCH, _RUN, _PROVIDER, _BUDGET, _PAGE, _CIRCUIT, _WORKER = (
     model._meta.db_table for model in (Fetch, Run, Provider, Budget, KnownPage, Circuit, Worker)
 )
+
+_ASKING = f"""
+    SELECT count(*) AS n FROM {_FETCH} asking JOIN {_RUN} r ON r.id = asking.run_id
+        JOIN {_PROVIDER} p ON p.id = r.provider_id
+    WHERE r.status = 'running' AND asking.status = 'leased' AND p.budget_id ="""  # noqa: S608
 
 _LOST = f"""
     crashes = f.crashes + 1, lease_token = NULL, finished_at = clock_timestamp(),
@@ -107,15 +114,17 @@ def claim(fetch_id: int, task_id: str = "") -> Lease | Postponed | None:
             SET status = 'leased', lease_token = gen_random_uuid(), started_at = clock_timestamp(),
                 lease_expires_at = clock_timestamp() + make_interval(secs => %s),
                 attempts = attempts + 1, worker_id = %s, task_id = %s
-            FROM {_RUN} r JOIN {_PROVIDER} p ON p.id = r.provider_id LEFT JOIN {_CIRCUIT} c ON c.provider_id = p.id
+            FROM {_RUN} r JOIN {_PROVIDER} p ON p.id = r.provider_id JOIN {_BUDGET} b ON b.id = p.budget_id
+                LEFT JOIN {_CIRCUIT} c ON c.provider_id = p.id
             WHERE f.id = %s AND r.id = f.run_id AND r.status = 'running'
               AND f.status IN ('pending', 'queued', 'waiting')
               AND (f.not_before IS NULL OR f.not_before <= clock_timestamp())
             RETURNING f.id, f.lease_token AS token, f.run_id, f.scope_id, r.provider_id, p.budget_id, r.mode,
-                      f.key, f.request, coalesce(c.failures, 0) AS provider_failures, c.opened_at
+                      f.key, f.request, coalesce(c.failures, 0) AS provider_failures, c.opened_at,
+                      CASE WHEN b.concurrency > 0 THEN b.concurrency <= ({_ASKING} b.id) ELSE false END AS is_full
         ), slot AS (
             UPDATE {_BUDGET} b SET {RESERVE} FROM claimed
-            WHERE b.id = claimed.budget_id AND claimed.opened_at IS NULL AND NOT {SPENT}
+            WHERE b.id = claimed.budget_id AND claimed.opened_at IS NULL AND NOT claimed.is_full AND NOT {SPENT}
               AND {SLOT_AT} <= clock_timestamp() + make_interval(secs => %s)
             RETURNING extract(epoch FROM {SLOT_AT} - {SPACING} - clock_timestamp())::float8 AS wait,
                 b.concurrency
@@ -128,8 +137,9 @@ def claim(fetch_id: int, task_id: str = "") -> Lease | Postponed | None:
         return None
     row = rows[0]
     del row["opened_at"]
+    turned_away = TURNED_AWAY_SECONDS if row.pop("is_full") else 0.0
     if row["wait"] is None:
-        return _postpone(row["id"], row["token"], attempted=False)
+        return _postpone(row["id"], row["token"], turned_away, attempted=False)
     lease = Lease(request=msgspec.convert(row.pop("request"), Request), wait=max(0.0, row.pop("wait")), **row)
     if lease.concurrency and _asking(lease.budget_id) > lease.concurrency:
         return _postpone(lease.id, lease.token, TURNED_AWAY_SECONDS, attempted=False)
@@ -152,7 +162,8 @@ def close(
     """Mark the held fetch as applied, with what came of it and what the provider ``said`` besides."""
     sql.execute(
         f"UPDATE {_FETCH} SET status = 'applied', outcome = %s, counts = %s::jsonb, error = %s, "  # noqa: S608
-        "lease_token = NULL, not_before = NULL, finished_at = clock_timestamp() WHERE id = %s",
+        "excerpt = '', traceback = '', lease_token = NULL, not_before = NULL, finished_at = clock_timestamp() "
+        "WHERE id = %s",
         [outcome, msgspec.json.encode(counts).decode(), said[:_MOST_ERROR_TEXT], lease.id],
     )
 
@@ -329,12 +340,7 @@ def _asking(budget_id: int) -> int:
     Whoever counts has taken its own lease before. So of those that ask at the same time, the last to take one counted
     them all, and they are not more than it may be.
     """
-    found: int = sql.query(
-        f"SELECT count(*) AS n FROM {_FETCH} f JOIN {_RUN} r ON r.id = f.run_id "  # noqa: S608
-        f"JOIN {_PROVIDER} p ON p.id = r.provider_id "
-        "WHERE p.budget_id = %s AND r.status = 'running' AND f.status = 'leased'",
-        [budget_id],
-    )[0]["n"]
+    found: int = sql.query(f"{_ASKING} %s", [budget_id])[0]["n"]
     return found
 
 
@@ -347,7 +353,9 @@ def _postpone(
         UPDATE {_FETCH} f
         SET status = 'waiting', lease_token = NULL, error = coalesce(nullif(%s, ''), f.error),
             attempts = f.attempts - %s, not_before = greatest(
-            {FREE_AT}, c.probe_at, clock_timestamp() + make_interval(secs => %s))
+            {FREE_AT}, clock_timestamp() + make_interval(secs => %s),
+            CASE WHEN c.provider_id IS NOT NULL
+                THEN greatest(c.probe_at, clock_timestamp() + make_interval(secs => {PROBE_LOOK_SECONDS})) END)
         FROM {_RUN} r JOIN {_PROVIDER} p ON p.id = r.provider_id JOIN {_BUDGET} b ON b.id = p.budget_id
             LEFT JOIN {_CIRCUIT} c ON c.provider_id = p.id AND c.opened_at IS NOT NULL
         WHERE f.id = %s AND f.lease_token = %s AND f.status = 'leased' AND r.id = f.run_id

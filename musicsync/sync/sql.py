@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import msgspec
 from django.db import Error, connection
-from psycopg.errors import Error as Cause
+from psycopg import Error as Cause
+from psycopg import InterfaceError, OperationalError
 
 Row = dict[str, Any]
 Found = TypeVar("Found")
@@ -28,7 +29,10 @@ def is_away(error: BaseException) -> bool:
     cause = error.__cause__
     if not isinstance(error, Error) or not isinstance(cause, Cause):
         return isinstance(error, Error) and "connection" in str(error)
-    return (cause.sqlstate or _AWAY_CLASSES[0]).startswith(_AWAY_CLASSES)
+    if cause.sqlstate is None:
+        # Said here and not by the server: the connection, or a value that psycopg itself refuses, which does not pass.
+        return isinstance(cause, OperationalError | InterfaceError)
+    return cause.sqlstate.startswith(_AWAY_CLASSES)
 
 
 def patiently(function: Callable[[], Found]) -> Found:

@@ -46,6 +46,11 @@ def is_heard() -> bool:
 
 
 def bury_lost() -> list[str]:
-    """Forget the workers that were not heard of for too long; return their names."""
+    """Forget the workers that were not heard of for too long; return their names.
+
+    None where this one is not heard of either: then it is the database that was away.
+    """
+    if not is_heard():
+        return []
     rows = sql.query(f"DELETE FROM {_TABLE} WHERE NOT {_ALIVE} RETURNING name")  # noqa: S608
     return sorted(row["name"] for row in rows)

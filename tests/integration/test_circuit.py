@@ -47,6 +47,15 @@ def test_nothing_is_claimed_while_it_is_open(one: Provider) -> None:
     assert (row.status, row.attempts, row.failures) == ("waiting", 0, 0)
 
 
+def test_what_waits_for_a_probe_that_is_late_does_not_ask_for_it_all_the_time(one: Provider) -> None:
+    run = open_run(one, ["a"])
+    circuit.open_at_once(one.pk, "no")
+    Circuit.objects.update(probe_at=timezone.now() - timedelta(minutes=1))
+    found = fetches.claim(run.fetches.get().pk)
+    assert isinstance(found, fetches.Postponed)
+    assert found.seconds == pytest.approx(fetches.PROBE_LOOK_SECONDS, abs=1)
+
+
 def test_one_caller_alone_gets_a_probe_and_the_next_comes_later(one: Provider) -> None:
     circuit.open_at_once(one.pk, "no")
     waits = []

@@ -65,6 +65,7 @@ def test_no_more_requests_are_out_at_once_than_allowed(one: Provider) -> None:
     allow(concurrency=2)
     run = open_run(one, ["a", "b", "c"])
     assert claims(run) == ["Lease", "Lease", "Postponed"]
+    assert Budget.objects.get().used_in_day == 2
     first = run.fetches.order_by("pk").first()
     Fetch.objects.filter(pk=first.pk).update(status="applied")
     Fetch.objects.filter(run=run, status="waiting").update(not_before=None)

@@ -9,6 +9,7 @@ from celery.exceptions import Retry
 from django.apps import apps
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -327,6 +328,12 @@ def test_one_of_two_has_the_lease_until_it_gives_it_up_or_it_runs_out() -> None:
     assert leader.claim("x", "two")
     Leader.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert leader.claim("x", "one")
+    assert not leader.claim("x", "two")
+
+
+def test_a_claim_that_began_before_that_of_a_quicker_one_takes_nothing() -> None:
+    leader.claim("x", "one")
+    Leader.objects.update(expires_at=F("expires_at") + timedelta(seconds=1))
     assert not leader.claim("x", "two")
 
 

@@ -96,6 +96,7 @@ def test_a_worker_that_is_not_heard_of_itself_judges_nobody(monkeypatch: pytest.
     Worker.objects.update(seen_at=timezone.now() - timedelta(minutes=1))
     monkeypatch.setattr(workers, "_current", [both[1].pk])
     assert fetches.repair().taken_back == 0
+    assert workers.bury_lost() == []
     workers.beat("celery@two")
     assert fetches.repair().taken_back == 1
 
