@@ -4,7 +4,7 @@ import functools
 import os
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
@@ -22,6 +22,7 @@ from musicsync.redaction import Secret
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+_LAST_OF_LATIN_1 = "\xff"
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -57,8 +58,8 @@ class Client:
         ``allow_private`` lets the provider be on this machine or in a network that is not public.
 
         Raises:
-            MusicsyncError: the provider wants to know whom to contact and nobody is named, the credential cannot be
-                sent, or the base URL is on this machine or in a private network without leave.
+            MusicsyncError: the provider wants to know whom to contact and nobody is named, contact or credential
+                cannot be sent, or the base URL is on this machine or in a private network without leave.
         """
         credential = credential.strip()
         if not (credential.isascii() and credential.isprintable()):
@@ -70,6 +71,8 @@ class Client:
                 f"MUSICSYNC_CONTACT is not set: {adapter.label} turns away clients that do not say whom to contact; "
                 "set it to an e-mail address or URL of yours"
             )
+        if not contact.isprintable() or max(contact, default="") > _LAST_OF_LATIN_1:
+            raise MusicsyncError("MUSICSYNC_CONTACT holds characters that no HTTP header can carry: set it again")
         addresses.check_name(_host(base_url), allow_private=allow_private)
         self._adapter = adapter
         self._base_url = base_url.rstrip("/")
@@ -90,8 +93,12 @@ class Client:
             }
         )
 
-    def get(self, request: Request, etag: str | None = None) -> Response:
+    def get(
+        self, request: Request, etag: str | None = None, *, before_redirect: Callable[[], None] = lambda: None
+    ) -> Response:
         """Return the provider's answer: 200 with its body, or 304 when ``etag`` still holds.
+
+        ``before_redirect`` is called before each request that a redirect makes necessary; what it raises ends the way.
 
         Raises:
             ProviderError: of the type that fits any other outcome; neither its text nor its excerpt holds the
@@ -103,11 +110,13 @@ class Client:
         deadline = time.monotonic() + self._limits.total
         try:
             with connections.under(connections.Terms(deadline, self._allow_private)):
-                answer, body = self._ask(what, self._url(request), request.params, conditional, deadline)
+                answer, body = self._ask(
+                    what, self._url(request), request.params, conditional, deadline, before_redirect
+                )
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._failure(what, error, deadline) from error
-        now = datetime.now(UTC)
         headers = {name.lower(): value for name, value in answer.headers.items()}
+        now = outcomes.clock(headers, datetime.now(UTC))
         if answer.status_code == HTTPStatus.OK or (answer.status_code == HTTPStatus.NOT_MODIFIED and etag):
             pause = outcomes.pause(headers, now)
             return Response(status=answer.status_code, headers=headers, body=body, url=answer.url, pause=pause)
@@ -119,10 +128,18 @@ class Client:
         return f"{self._base_url}/{quote(request.path.lstrip('/'), safe='/:')}"
 
     def _ask(
-        self, what: str, url: str, params: dict[str, str], headers: dict[str, str], deadline: float
+        self,
+        what: str,
+        url: str,
+        params: dict[str, str],
+        headers: dict[str, str],
+        deadline: float,
+        before_redirect: Callable[[], None],
     ) -> tuple[requests.Response, bytes]:
         """Return the answer that the request and its redirects lead to, with its body."""
-        for _ in range(_MOST_REDIRECTS + 1):
+        for followed in range(_MOST_REDIRECTS + 1):
+            if followed:
+                before_redirect()
             if time.monotonic() > deadline:
                 raise Transient(f"{what}: no answer in time, after redirects to {urlsplit(url).path}")
             # Where a proxy resolves the names, the name is all that can be checked here.

@@ -29,7 +29,7 @@ def error_of(
     """Return the error that an answer stands for.
 
     ``what`` says in words what was asked ("GET /artist/27"); ``headers`` have lower-case names; ``body`` holds no
-    credential; ``now`` is the time of the answer, against which the times in its headers are read.
+    credential; ``now`` is the time of the answer (``clock``), against which the times in its headers are read.
     """
     message = f"{what}: {status} {adapter.error_text(body)}".rstrip()
     shown = excerpt(body)
@@ -74,12 +74,25 @@ def retry_after(text: str, now: datetime) -> float | None:
     if _NUMBER.fullmatch(text.strip()):
         seconds = float(text)
         return seconds if seconds < _LONGEST_RETRY_AFTER else None
+    moment = _moment(text)
+    seconds = (moment - now).total_seconds() if moment else -1.0
+    return seconds if seconds >= 0 and math.isfinite(seconds) else None
+
+
+def clock(headers: dict[str, str], now: datetime) -> datetime:
+    """Return what time it is for the provider, whose clock may be years off: its Date, or ``now`` where it has none.
+
+    The times in its other headers are by the same clock.
+    """
+    return _moment(headers.get("date", "")) or now
+
+
+def _moment(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, IndexError, TypeError, OverflowError):
         return None
-    seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
-    return seconds if seconds >= 0 and math.isfinite(seconds) else None
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def _reset(headers: dict[str, str], now: datetime) -> float | None:

@@ -262,6 +262,21 @@ def test_a_redirect_to_another_host_is_refused_and_takes_no_credential_there(tar
     assert len(server.requests) == 1
 
 
+def test_each_redirect_is_announced_before_it_is_followed() -> None:
+    seen: list[int] = []
+    moved = answer(b"", "302 Found", "Location: /again")
+    with serving(moved, moved, answer()) as server:
+        client(server, limits=QUICK).get(REQUEST, before_redirect=lambda: seen.append(len(server.requests)))
+    assert seen == [1, 2]
+
+
+@pytest.mark.parametrize("contact", ["a\nb", "日本", "a\x00"])
+def test_a_contact_that_no_header_carries_is_a_setting_to_put_right(contact: str) -> None:
+    with pytest.raises(MusicsyncError, match="^MUSICSYNC_CONTACT holds"):
+        Client(MUSICBRAINZ, "https://musicbrainz.example", contact=contact)
+    Client(MUSICBRAINZ, "https://musicbrainz.example", contact="käthe@example.org")
+
+
 def test_the_sixth_redirect_is_one_too_many() -> None:
     moved = answer(b"", "302 Found", "Location: /again")
     with serving(*[moved] * 9) as server, pytest.raises(Permanent, match="more than 5 redirects"):

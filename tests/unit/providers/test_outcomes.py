@@ -122,6 +122,20 @@ def test_load_of_the_provider_is_told_from_its_limit(
     assert found.excerpt == "busy"
 
 
+@pytest.mark.parametrize("off", [timedelta(days=4000), timedelta(days=-4000)])
+def test_the_times_of_a_provider_are_by_its_own_clock(off: timedelta) -> None:
+    headers = {
+        "date": format_datetime(NOW + off, usegmt=True),
+        "retry-after": format_datetime(NOW + off + timedelta(seconds=30), usegmt=True),
+    }
+    assert outcomes.wait(headers, outcomes.clock(headers, NOW)) == 30.0
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Sun, 99 Mar 2026 12:00:30 GMT"])
+def test_without_a_date_of_the_provider_it_is_as_late_as_here(date: str) -> None:
+    assert outcomes.clock({"date": date}, NOW) == NOW
+
+
 def test_a_pause_of_a_day_as_a_date() -> None:
     tomorrow = format_datetime(NOW + timedelta(days=1), usegmt=True)
     found = outcomes.error_of(registry.get("feed"), "GET /x", 429, {"retry-after": tomorrow}, b"", now=NOW)
