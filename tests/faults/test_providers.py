@@ -22,6 +22,7 @@ from tests.servers import RedisServer
 pytestmark = pytest.mark.slow
 
 BOTH = ("musicbrainz", "deezer")
+FEW = 300
 FAILURES: list[dict[str, Any]] = [
     *({"kind": "status", "status": status} for status in (500, 502, 503, 504)),
     *({"kind": "reset", "at": at} for at in ("request", "headers", "body")),
@@ -37,6 +38,12 @@ DRIPS = [{"kind": kind, "bytes_per_second": 1, "count": 1} for kind in ("slow", 
 """Answers that never stand still: they are given up after 40 s."""
 SPREAD = 7
 """So many right answers between two wrong ones: a provider that fails four times in a row is not asked any more."""
+
+
+@pytest.fixture
+def small(new_stack: NewStack) -> Stack:
+    """A stack with a sandbox of fewer tracks, where what is waited for is not work."""
+    return new_stack("--tracks", str(FEW), "--no-limits")
 
 
 def test_every_wrong_answer_in_one_run(stack: Stack, fault_free: FaultFree, recovers: Recovers) -> None:
@@ -70,18 +77,17 @@ def test_every_wrong_answer_in_one_run(stack: Stack, fault_free: FaultFree, reco
     assert changes()
 
 
-def test_false_404s_remove_nothing(new_stack: NewStack, fault_free: FaultFree) -> None:
-    stack = new_stack("--tracks", "300", "--no-limits")
-    followed = stack.follow(*BOTH)
-    stack.start(stack.worker("one"), stack.beat())
-    stack.wait_for(*stack.sync(*followed))
-    stack.sandbox.control("faults", json=[{"kind": "false_404", "every": 7}])
-    assert {run.status for run in stack.wait_for(*stack.sync(*followed))} == {"done"}
+def test_false_404s_remove_nothing(small: Stack, fault_free: FaultFree) -> None:
+    followed = small.follow(*BOTH)
+    small.start(small.worker("one"), small.beat())
+    small.wait_for(*small.sync(*followed))
+    small.sandbox.control("faults", json=[{"kind": "false_404", "every": 7}])
+    assert {run.status for run in small.wait_for(*small.sync(*followed))} == {"done"}
     assert Fetch.objects.filter(outcome="gone").count() > len(BOTH)
     assert not SourceTrack.objects.filter(state="gone").exists()
-    stack.sandbox.control("faults", json=[])
-    stack.wait_for(*stack.sync(*followed))
-    assert catalogue() == fault_free(*BOTH, tracks=300).catalogue
+    small.sandbox.control("faults", json=[])
+    small.wait_for(*small.sync(*followed))
+    assert catalogue() == fault_free(*BOTH, tracks=FEW).catalogue
 
 
 def most_memory(pid: int) -> int:
@@ -133,29 +139,29 @@ def applied_since(run: Run) -> Callable[[], bool]:
     return goes_on
 
 
-def test_a_pause_of_a_day_occupies_nobody(stack: Stack, fault_free: FaultFree, recovers: Recovers) -> None:
-    assert isinstance(stack.broker, RedisServer)
+def test_a_pause_of_a_day_occupies_nobody(small: Stack, fault_free: FaultFree, recovers: Recovers) -> None:
+    assert isinstance(small.broker, RedisServer)
     day = {"kind": "status", "status": 429, "retry_after": 86_400, "dialect": "deezer", "every": 20, "count": 1}
-    stack.sandbox.control("faults", json=[day])
-    followed = stack.follow(*BOTH)
-    stack.start(stack.worker("one"), stack.beat())
-    other, paused = stack.sync(*followed)
-    assert [run.status for run in stack.wait_for(other)] == ["done"]
+    small.sandbox.control("faults", json=[day])
+    followed = small.follow(*BOTH)
+    small.start(small.worker("one"), small.beat())
+    other, paused = small.sync(*followed)
+    assert [run.status for run in small.wait_for(other)] == ["done"]
     parked = paused.fetches.filter(status="waiting")
     wait_until(lambda: parked.exists() and not paused.fetches.filter(status__in=("queued", "leased")).exists(), 30)
     assert {round((fetch.not_before - fetch.run.started_at).total_seconds() / 3600) for fetch in parked} == {24}
-    asked = stack.sandbox.asked("deezer")["served"]
-    broker = Broker(stack.env)
+    asked = small.sandbox.asked("deezer")["served"]
+    broker = Broker(small.env)
     try:
-        wait_until(lambda: not any(messages(stack.broker)) and not any(at_work(broker)), 20)
+        wait_until(lambda: not any(messages(small.broker)) and not any(at_work(broker)), 20)
     finally:
         broker.app.close()
-    assert stack.sandbox.asked("deezer")["served"] == asked
+    assert small.sandbox.asked("deezer")["served"] == asked
 
     # An operator knows better, and ends the pause.
     Budget.objects.filter(pk=paused.provider.budget_id).update(cooldown_until=None)
     recovers("a pause of a day, ended by an operator", "goes on with the next sweep", applied_since(paused), within=20)
-    assert_as_if_nothing_happened(stack.wait_for(other, paused), fault_free(*BOTH))
+    assert_as_if_nothing_happened(small.wait_for(other, paused), fault_free(*BOTH, tracks=FEW))
 
 
 def messages(server: RedisServer) -> Iterable[int]:
@@ -172,47 +178,47 @@ def at_work(broker: Broker) -> Iterable[int]:
 
 
 def test_a_provider_that_is_down_for_longer_than_all_retries_loses_nothing(
-    stack: Stack, fault_free: FaultFree, recovers: Recovers
+    small: Stack, fault_free: FaultFree, recovers: Recovers
 ) -> None:
     # Two answers of the other one, which is up, come a byte a second.
-    stack.sandbox.control("faults", json=[drip | {"dialect": "musicbrainz"} for drip in DRIPS])
-    followed = stack.follow(*BOTH, rate=20)
-    stack.start(stack.worker("one"), stack.worker("two"), stack.beat())
-    other, down = stack.sync(*followed)
+    small.sandbox.control("faults", json=[drip | {"dialect": "musicbrainz"} for drip in DRIPS])
+    followed = small.follow(*BOTH, rate=20)
+    small.start(small.worker("one"), small.worker("two"), small.beat())
+    other, down = small.sync(*followed)
     wait_until(lambda: down.fetches.filter(status="applied").count() > 20, 30)
-    assert [rule["hits"] for rule in stack.sandbox.control("faults")] == [1, 1]
-    stack.sandbox.control("faults", json=[{"kind": "reset", "dialect": "deezer"}])
+    assert [rule["hits"] for rule in small.sandbox.control("faults")] == [1, 1]
+    small.sandbox.control("faults", json=[{"kind": "reset", "dialect": "deezer"}])
     begun = time.monotonic()
     circuit = Circuit.objects.filter(provider=down.provider).exclude(opened_at=None)
     recovers("a provider is down", "not asked any more but by a probe now and then", circuit.exists, within=20)
-    assert [run.status for run in stack.wait_for(other)] == ["done"]
+    assert [run.status for run in small.wait_for(other)] == ["done"]
     # Two, four, ... 32 s, then a request would be dead; the probes come 10, 30 and 70 s after the circuit opened.
     wait_until(lambda: time.monotonic() - begun > 62 and circuit.get().probes == 2, 90)
-    (outage,) = stack.sandbox.control("faults")
+    (outage,) = small.sandbox.control("faults")
     assert outage["hits"] <= 4 + 4 + 2, "four failures in a row, those that were on their way, and two probes"
-    stack.sandbox.control("faults", json=[])
+    small.sandbox.control("faults", json=[])
     recovers(
         "a provider answers again", "seen by the next probe, 5 minutes later at most", applied_since(down), within=60
     )
-    assert_as_if_nothing_happened(stack.wait_for(other, down), fault_free(*BOTH))
+    assert_as_if_nothing_happened(small.wait_for(other, down), fault_free(*BOTH, tracks=FEW))
     assert other.fetches.filter(failures=1).count() == len(DRIPS)
     assert [alert.occurrences for alert in Alert.objects.filter(key__startswith="circuit:")] == [1]
 
 
 def test_a_refused_credential_stops_everything_and_loses_nothing(
-    stack: Stack, fault_free: FaultFree, recovers: Recovers
+    small: Stack, fault_free: FaultFree, recovers: Recovers
 ) -> None:
     refused = {"kind": "status", "status": 401, "dialect": "deezer"}
-    followed = stack.follow(*BOTH, rate=20)
-    stack.start(stack.worker("one"), stack.beat())
-    other, stopped = stack.sync(*followed)
+    followed = small.follow(*BOTH, rate=20)
+    small.start(small.worker("one"), small.beat())
+    other, stopped = small.sync(*followed)
     wait_until(lambda: stopped.fetches.filter(status="applied").count() > 20, 30)
-    stack.sandbox.control("faults", json=[refused])
+    small.sandbox.control("faults", json=[refused])
     circuit = Circuit.objects.filter(provider=stopped.provider).exclude(opened_at=None)
     recovers("a credential is refused (401)", "nothing is asked any more, one alert", circuit.exists, within=10)
-    (rule,) = stack.sandbox.control("faults")
+    (rule,) = small.sandbox.control("faults")
     assert rule["hits"] <= 2 * 2, "the requests that were on their way, each with a probe"
-    stack.sandbox.control("faults", json=[])
+    small.sandbox.control("faults", json=[])
     recovers("a refused credential is accepted again", "seen by the next probe", applied_since(stopped), within=40)
-    assert_as_if_nothing_happened(stack.wait_for(other, stopped), fault_free(*BOTH))
+    assert_as_if_nothing_happened(small.wait_for(other, stopped), fault_free(*BOTH, tracks=FEW))
     assert [alert.occurrences for alert in Alert.objects.filter(key__startswith="circuit:")] == [1]
