@@ -23,6 +23,7 @@ _ALERTING = (
     Failure.Kind.UNKNOWN,
     Failure.Kind.WORKER_LOST,
 )
+_TOLD_TO_STOP = "signal 15 (SIGTERM)"
 _ALERT_TASK = "musicsync.tasks.send_alert"
 _SWEEP_TASK = "musicsync.tasks.sweep"
 
@@ -39,6 +40,11 @@ def on_failure(
 ) -> None:
     """Record a task that raised, or whose process was lost; what a lost one held is taken back at once."""
     lost = isinstance(exception, WorkerLostError | TimeLimitExceeded)
+    if lost:
+        _take_back(task_id)
+    if isinstance(exception, WorkerLostError) and _TOLD_TO_STOP in str(exception):
+        # It gave back what it held before it went: a deploy is no failure.
+        return
     record(
         Failure.Kind.WORKER_LOST if lost else Failure.Kind.FAILURE,
         task=sender.name,
@@ -48,8 +54,6 @@ def on_failure(
         traceback=str(einfo or ""),
         worker=_worker(sender),
     )
-    if lost:
-        _take_back(task_id)
 
 
 @signals.task_retry.connect(weak=False)

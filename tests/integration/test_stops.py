@@ -47,6 +47,7 @@ def test_processes_that_are_told_to_stop_give_back_what_they_hold(env: dict[str,
     assert {(row.error, row.failures, row.crashes) for row in given_back} == {("its worker was told to stop", 0, 0)}
     assert given_back.count() == 2
     assert not Fetch.objects.filter(status="leased").exists()
+    assert not Failure.objects.exists()
     assert not Worker.objects.exists()
 
 
