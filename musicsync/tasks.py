@@ -20,8 +20,9 @@ from musicsync import alerts, schedule
 from musicsync.models import Provider, Run
 from musicsync.records import Mode
 from musicsync.sync import circuit, fetches, runs, workers
+from musicsync.sync.asking import probe
 from musicsync.sync.fetches import Postponed
-from musicsync.sync.work import probe, work
+from musicsync.sync.work import work
 
 BROKER_AWAY = (BrokerError, OSError)
 """What sending a message raises where the broker does not take it; the rows are there all the same."""

@@ -25,7 +25,7 @@ from musicsync.queries import used
 from musicsync.records import MusicsyncError
 from musicsync.redaction import Secret
 from musicsync.sync import drift
-from musicsync.sync.work import client_for
+from musicsync.sync.asking import client_for
 
 _LATEST_RUNS = 10
 

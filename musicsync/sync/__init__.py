@@ -2,7 +2,10 @@
 
 ``runs``       open, finish, cancel and replay a run
 ``fetches``    the ledger of requests: claim, close, postpone, repair, and the window of what is in flight
-``budget``     how fast a provider may be asked
+``budget``     how much a provider may be asked
+``circuit``    whether it is asked at all
+``asking``     by which client, and once, outside of a run
+``workers``    which workers are alive, whose leases are good
 ``work``       the way of one fetch, from row to catalogue: start reading here
 ``apply``      one page, one transaction
 ``sources``    which records are new, changed or as they were; writes them down

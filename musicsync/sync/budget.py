@@ -6,12 +6,15 @@ The fragments of SQL speak of a row ``b`` of the budget table. Days and months a
 from datetime import datetime
 
 from musicsync.models import Budget
+from musicsync.records import MusicsyncError
 from musicsync.sync import sql
 
 DEFAULT_COOLDOWN_SECONDS = 10.0
 SHORTEST_COOLDOWN_SECONDS = 1.0
 """A provider that refuses and says "again in 0 s" is not asked again at once by everybody."""
 LONGEST_COOLDOWN_SECONDS = 7 * 24 * 3600.0
+LONGEST_TURN_SECONDS = 10.0
+"""A request out of a run waits no longer for its slot: with a budget of one an hour nobody could try a provider."""
 
 PACE = 0.985
 """The share of the rate that is used: the rest is for requests that are a little late, so that none is one too many."""
@@ -37,6 +40,8 @@ RESERVE = f"""
 """The assignments that take the next slot (GCRA: one timestamp that moves on by the spacing) and count the request."""
 SLOT_AT = f"({_ARRIVAL} - (b.burst - 1) * {SPACING})"
 """When the next slot is."""
+WAIT = f"extract(epoch FROM {SLOT_AT} - {SPACING} - clock_timestamp())::float8"
+"""Of a budget whose slot was just taken: the seconds until then; negative where it has come already."""
 FREE_AT = f"""greatest(
     CASE WHEN {_PAUSED} THEN b.cooldown_until END,
     CASE WHEN {_DAY_IS_USED_UP} THEN ({_TODAY} + 1)::timestamp AT TIME ZONE 'UTC' END,
@@ -45,17 +50,32 @@ FREE_AT = f"""greatest(
 """When something may be asked again: the end of the pause, the next day or month of the quota, or the next slot."""
 
 
-def count_one(budget_id: int) -> datetime | None:
-    """Count a request that is sent out of turn (a probe, or by hand), without waiting for its slot; workers do, then.
+class NotNow(MusicsyncError):
+    """Nothing may be asked at present; ``until`` is when that ends."""
 
-    Returns until when nothing may be asked, where that is so: the provider asked for a pause or its quota is used up.
-    Nothing is to be sent then, and nothing is counted.
+    def __init__(self, until: datetime) -> None:
+        super().__init__(
+            f"nothing may be asked before {until:%Y-%m-%d %H:%M:%S} UTC: a pause, or a quota that is used up"
+        )
+        self.until = until
+
+
+def take_turn(budget_id: int) -> float:
+    """Reserve the next slot for a request that no fetch is for (a probe, or by hand); return the seconds until then.
+
+    A slot that is more than 10 s away is not waited for: 0 is returned, and the workers wait that much longer.
+
+    Raises:
+        NotNow: the provider asked for a pause or its quota is used up. Nothing is to be sent, and nothing is counted.
     """
-    if sql.execute(f"UPDATE {_TABLE} b SET {RESERVE} WHERE id = %s AND NOT {SPENT}", [budget_id]):  # noqa: S608
-        return None
-    rows = sql.query(f"SELECT {FREE_AT} AS until FROM {_TABLE} b WHERE id = %s", [budget_id])  # noqa: S608
-    until: datetime | None = rows[0]["until"]
-    return until
+    rows = sql.query(
+        f"UPDATE {_TABLE} b SET {RESERVE} WHERE id = %s AND NOT {SPENT} RETURNING {WAIT} AS wait",  # noqa: S608
+        [budget_id],
+    )
+    if not rows:
+        raise NotNow(sql.query(f"SELECT {FREE_AT} AS until FROM {_TABLE} b WHERE id = %s", [budget_id])[0]["until"])  # noqa: S608
+    wait: float = rows[0]["wait"]
+    return max(0.0, wait) if wait <= LONGEST_TURN_SECONDS else 0.0
 
 
 def cool_down(budget_id: int, seconds: float | None) -> None:

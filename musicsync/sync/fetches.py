@@ -22,7 +22,7 @@ from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, W
 from musicsync.records import Mode, Request
 from musicsync.redaction import redacted
 from musicsync.sync import sql, workers
-from musicsync.sync.budget import FREE_AT, RESERVE, SLOT_AT, SPACING, SPENT
+from musicsync.sync.budget import FREE_AT, RESERVE, SLOT_AT, SPENT, WAIT
 
 LEASE_SECONDS = 90
 """Longer than the hard time limit of a task (75 s), so that a lease that runs out belongs to nobody any more.
@@ -126,8 +126,7 @@ def claim(fetch_id: int, task_id: str = "") -> Lease | Postponed | None:
             UPDATE {_BUDGET} b SET {RESERVE} FROM claimed
             WHERE b.id = claimed.budget_id AND claimed.opened_at IS NULL AND NOT claimed.is_full AND NOT {SPENT}
               AND {SLOT_AT} <= clock_timestamp() + make_interval(secs => %s)
-            RETURNING extract(epoch FROM {SLOT_AT} - {SPACING} - clock_timestamp())::float8 AS wait,
-                b.concurrency
+            RETURNING {WAIT} AS wait, b.concurrency
         )
         SELECT claimed.*, slot.* FROM claimed LEFT JOIN slot ON true
         """,  # noqa: S608

@@ -12,7 +12,7 @@ from musicsync.models import Fetch, KnownPage, Provider, Run, Scope
 from musicsync.providers import base, registry
 from musicsync.records import Mode, MusicsyncError, ScopeKind
 from musicsync.sync import fetches, removal, sql
-from musicsync.sync.work import client_for
+from musicsync.sync.asking import client_for
 
 _FETCH, _PAGE = Fetch._meta.db_table, KnownPage._meta.db_table
 

@@ -4,15 +4,11 @@ import time
 import traceback
 from http import HTTPStatus
 
-from django.conf import settings
 from django.db import Error, connection
 from msgspec import Struct
 
-from musicsync import credentials
 from musicsync.models import KnownPage, Provider
 from musicsync.providers import registry
-from musicsync.providers.base import Adapter
-from musicsync.providers.http import Client, client_of
 from musicsync.providers.outcomes import excerpt
 from musicsync.records import (
     Gone,
@@ -26,6 +22,7 @@ from musicsync.records import (
 )
 from musicsync.redaction import keep_secrets_out
 from musicsync.sync import apply, budget, circuit, fetches, sql
+from musicsync.sync.asking import client_for, probe
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
 
@@ -163,22 +160,6 @@ def _wait_for(slot_at: float, budget_id: int) -> None:
         budget.came_late(budget_id, late)
 
 
-def probe(provider: Provider) -> bool:
-    """Ask the provider its cheap question, and tell whether it answered; the circuit keeps what it said instead.
-
-    Nothing is asked while a pause lasts or the quota is used up: that is no answer.
-    """
-    if budget.count_one(provider.budget_id) is not None:
-        return False
-    adapter = registry.get(provider.adapter)
-    try:
-        adapter.parse(adapter.probe(), client_for(provider, adapter).get(adapter.probe()))
-    except (ProviderError, MusicsyncError) as error:
-        circuit.still_open(provider.pk, str(error))
-        return False
-    return True
-
-
 def _opened(provider: Provider, error: Exception) -> Notice:
     return Notice(
         f"circuit:{provider}",
@@ -199,26 +180,3 @@ def _hand_back(lease: Lease, reason: str) -> Postponed | None:
     # Whatever was under way on this connection is not to be finished.
     connection.close()
     return sql.patiently(lambda: fetches.hand_back(lease, reason))
-
-
-def client_for(provider: Provider, adapter: Adapter) -> Client:
-    """Return the client that asks this provider.
-
-    Raises:
-        MusicsyncError: its credential or contact is not set or cannot be read, or its base URL is in a private
-            network without leave; the text names the setting.
-    """
-    credential = credentials.of(provider)
-    if adapter.credential == "required" and not credential:
-        raise MusicsyncError(
-            f"{provider.credential_setting} is not set: {adapter.label} needs a credential; set it in the environment "
-            f"of web and worker, or store one with `manage.py provider credential {provider}`"
-        )
-    return client_of(
-        adapter,
-        provider.base_url,
-        contact=settings.MUSICSYNC_CONTACT,
-        credential=credential,
-        allowed_hosts=provider.allowed_hosts,
-        allow_private=provider.allow_private,
-    )

@@ -11,8 +11,10 @@ from django.db import connection
 
 from musicsync.models import Budget, Provider, Run, Scope
 from musicsync.records import Mode
-from musicsync.sync import fetches, runs
+from musicsync.sync import circuit, fetches, runs
+from musicsync.sync.asking import probe
 from musicsync.sync.work import work
+from tests.helpers import wait_until
 
 ROOTS = {"musicbrainz": "/musicbrainz/ws/2", "deezer": "/deezer", "feed": ""}
 LIMIT_SECONDS = 60.0
@@ -68,12 +70,21 @@ def _serve(bell: Doorbell) -> None:
         try:
             step = work(fetch_id)
             bell.send(step.send)
+            if step.notice and step.notice.key.startswith("circuit:"):
+                bell.send(_recovered(step.notice.key.removeprefix("circuit:")))
             if step.postponed:
                 bell.send([step.postponed.fetch_id], step.postponed.seconds + 0.005)
             if step.failed:
                 bell.send([step.failed.fetch_id], step.failed.seconds + 0.005)
         finally:
             bell.done()
+
+
+def _recovered(slug: str) -> list[int]:
+    """Do the sweep's part: probe a provider until it answers; return the fetches that waited for that."""
+    provider = Provider.objects.select_related("budget").get(slug=slug)
+    wait_until(lambda: probe(provider), LIMIT_SECONDS)
+    return circuit.close(provider)
 
 
 def sync(provider: Provider, mode: Mode = "full", threads: int = 1) -> Run:

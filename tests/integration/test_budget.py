@@ -90,10 +90,18 @@ def test_slots_of_a_clock_that_was_put_back_are_forgotten(one: Provider) -> None
 def test_a_request_by_hand_counts_and_respects_a_pause(one: Provider) -> None:
     allow(one, rate=1, burst=1)
     run = open_run(one, ["a"])
-    assert budget.count_one(one.budget_id) is None
+    assert budget.take_turn(one.budget_id) == 0
     assert isinstance(claim_all(run)[0], fetches.Postponed)
+    assert budget.take_turn(one.budget_id) == pytest.approx(1, abs=0.3)
     budget.cool_down(one.budget_id, 60)
-    assert budget.count_one(one.budget_id) == Budget.objects.get().cooldown_until
+    with pytest.raises(budget.NotNow) as refused:
+        budget.take_turn(one.budget_id)
+    assert refused.value.until == Budget.objects.get().cooldown_until
+
+
+def test_nobody_waits_by_hand_for_a_slot_that_is_hours_away(one: Provider) -> None:
+    allow(one, rate=0.0001, burst=1)
+    assert [budget.take_turn(one.budget_id) for _ in range(2)] == [0, 0]
 
 
 def test_after_one_answer_of_too_many_requests_no_worker_asks(small: str) -> None:

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from musicsync.models import Circuit, Fetch, Provider
 from musicsync.sync import circuit, fetches, runs
-from musicsync.sync.work import probe, work
+from musicsync.sync.asking import probe
+from musicsync.sync.work import work
 from tests.integration.driving import control, drive, follow
 from tests.integration.paging import open_run, provider
 
@@ -112,6 +113,14 @@ def test_a_dead_fetch_of_a_provider_that_answers_opens_nothing(small: str) -> No
     assert ended.status == "errors"
     assert not is_open()
     assert Fetch.objects.get(status="dead").failures == 5
+
+
+def test_a_pause_that_a_probe_is_told_is_kept(small: str) -> None:
+    followed = follow(small, "feed")
+    control(small, "faults", json=[{"kind": "status", "status": 429, "retry_after": 60}])
+    assert not probe(followed)
+    followed.budget.refresh_from_db()
+    assert (followed.budget.cooldown_until - timezone.now()).total_seconds() == pytest.approx(60, abs=2)
 
 
 def test_a_probe_waits_for_the_pause(one: Provider) -> None:

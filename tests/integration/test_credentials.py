@@ -17,7 +17,8 @@ from musicsync.admin.show import link_address
 from musicsync.models import Circuit, Fetch, Provider
 from musicsync.records import MusicsyncError
 from musicsync.sync import circuit, fetches, runs
-from musicsync.sync.work import probe, work
+from musicsync.sync.asking import probe
+from musicsync.sync.work import work
 from tests.integration.admin_rows import make_provider
 from tests.integration.driving import follow
 from tests.integration.test_admin import logged_in, provider_form, staff

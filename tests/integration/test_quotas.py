@@ -56,8 +56,10 @@ def test_a_used_up_month_parks_the_rest_until_the_next(one: Provider) -> None:
 
 def test_a_request_by_hand_counts_toward_the_quota_and_stops_at_it(one: Provider) -> None:
     allow(per_day=1)
-    assert budget.count_one(one.budget_id) is None
-    assert budget.count_one(one.budget_id) == midnight()
+    assert budget.take_turn(one.budget_id) == 0
+    with pytest.raises(budget.NotNow) as refused:
+        budget.take_turn(one.budget_id)
+    assert refused.value.until == midnight()
     assert Budget.objects.get().used_in_day == 1
 
 

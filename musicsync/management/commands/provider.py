@@ -5,7 +5,6 @@
 
 import getpass
 import sys
-import time
 from argparse import ArgumentParser, BooleanOptionalAction
 from collections.abc import Mapping
 from typing import Any
@@ -21,9 +20,9 @@ from musicsync.management.base import MusicsyncCommand, bad_usage, positive, pro
 from musicsync.models import Budget, Provider, Run
 from musicsync.providers import registry
 from musicsync.providers.base import Adapter
-from musicsync.records import KINDS, MusicsyncError, ProviderError, RateLimited
+from musicsync.records import KINDS, MusicsyncError, ProviderError
 from musicsync.sync import budget, drift
-from musicsync.sync.work import client_for
+from musicsync.sync.asking import ask_once, client_for
 
 _COLUMNS = ("provider", "adapter", "base_url", "enabled", "trust", "rate", "burst", "follows", "last_run")
 
@@ -127,24 +126,15 @@ class Command(MusicsyncCommand):
             self.say_table(_COLUMNS, [[fact[name] for name in _COLUMNS] for fact in facts])
 
     def _test(self, provider: Provider) -> None:
-        adapter = registry.get(provider.adapter)
-        client = client_for(provider, adapter)
-        if (until := budget.count_one(provider.budget_id)) is not None:
-            raise CommandError(f"{provider} asked for a pause until {until:%Y-%m-%d %H:%M:%S} UTC: try again then")
-        request = adapter.probe()
-        began = time.monotonic()
         try:
-            response = client.get(request)
-            seconds = time.monotonic() - began
-            page = adapter.parse(request, response)
-        except ProviderError as error:
-            if isinstance(error, RateLimited):
-                budget.cool_down(provider.budget_id, error.retry_after)
+            answer = ask_once(provider)
+        except (budget.NotNow, ProviderError) as error:
             raise CommandError(f"{provider}: {type(error).__name__}: {error}") from error
+        page, response = answer.page, answer.response
         found = ", ".join(f"{sum(record.kind == kind for record in page.records)} {kind}s" for kind in KINDS)
         self.say(
-            f"{provider}: GET /{request.key}: {response.status} in {seconds:.2f} s, {len(response.body):,} bytes: "
-            f"{found}, {len(page.rejected)} rejected"
+            f"{provider}: GET /{answer.request.key}: {response.status} in {answer.seconds:.2f} s, "
+            f"{len(response.body):,} bytes: {found}, {len(page.rejected)} rejected"
         )
 
     def _enable(self, provider: Provider, *, enabled: bool) -> None:
