@@ -5,8 +5,8 @@ overrides what was kept before. Otherwise ``Provider.sealed_credential`` holds, 
 ``MUSICSYNC_ENCRYPTION_KEYS`` (any of them reads it).
 
 The text names the provider and the origin (scheme, host and port) that the credential is for. Copied to another row, or
-with a base URL that leads elsewhere, it is not used: who may edit providers cannot have a credential sent to a host of
-their own.
+with a base URL that leads elsewhere, it is not used: who may edit providers cannot have a stored credential sent to a
+host of their own. One of the environment knows no host: it goes wherever the base URL leads.
 """
 
 from typing import Literal
