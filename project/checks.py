@@ -8,10 +8,12 @@ import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, InterfaceError, OperationalError, ProgrammingError, connection
+from django.db.migrations.executor import MigrationExecutor
 from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerError
 
 BROKER_LIMIT_SECONDS = 3
+_NOT_MIGRATED = "the database has no tables of this release yet: run manage.py migrate"
 
 
 class SurroundingsError(Exception):
@@ -31,6 +33,17 @@ def check_database() -> None:
     except (OperationalError, InterfaceError) as error:
         connection.close()
         raise SurroundingsError(_database_line(error)) from error
+
+
+def check_tables() -> None:
+    """Look whether the database has what this release needs; one of a later release has.
+
+    Raises:
+        SurroundingsError: a migration is missing.
+    """
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise SurroundingsError(_NOT_MIGRATED)
 
 
 def check_broker() -> None:
@@ -69,15 +82,19 @@ def clear_errors() -> Iterator[None]:
             raise
         raise SystemExit(_database_line(error)) from error
     except ProgrammingError as error:
-        if not isinstance(error.__cause__, psycopg.errors.UndefinedTable):
+        if not isinstance(error.__cause__, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
             raise
-        raise SystemExit("the database has no tables of this release yet: run manage.py migrate") from error
+        raise SystemExit(_NOT_MIGRATED) from error
 
 
 def require_surroundings(**_: object) -> None:
-    """End a worker or beat that is starting, with one clear line, where its database or broker does not answer."""
+    """End a worker or beat that is starting, with one clear line, where its surroundings are not as it needs them.
+
+    Its database or broker does not answer, or the database is not migrated: it would take messages and fail on them.
+    """
     with clear_errors():
         check_database()
+        check_tables()
         check_broker()
     # The worker forks: its children must not share this connection.
     connection.close()

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import environ
 import psycopg
+from celery.app.backends import by_url
+from celery.exceptions import ImproperlyConfigured as CeleryMisconfigured
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from kombu.transport import TRANSPORT_ALIASES, get_transport_cls
@@ -58,23 +60,50 @@ def broker(url: str) -> str:
 
 def _check_broker(url: str) -> None:
     transport = url.partition("://")[0].partition("+")[0]
-    with contextlib.suppress(ValueError):
+    if not (_is_sound(url) and "://" in url and transport in TRANSPORT_ALIASES):
+        raise ImproperlyConfigured(
+            "CELERY_BROKER_URL: not a broker address: "
+            "expected redis://:password@host:6379/0 or amqp://user:password@host:5672/"
+        )
+    try:
+        get_transport_cls(transport)
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"CELERY_BROKER_URL: {transport}:// needs a package that is not installed ({error})"
+        ) from None
+
+
+def result_backend(url: str) -> str | None:
+    """Give the URL of the result backend, checked; ``None`` where there is none.
+
+    Raises:
+        ImproperlyConfigured: Celery has no such backend here, or the address is not of the form of one. The text does
+            not repeat it, because of its password.
+    """
+    if not url:
+        return None
+    try:
+        by_url(url)
+    except (ImportError, ValueError, CeleryMisconfigured):
+        known = False
+    else:
+        known = _is_sound(url)
+    if not known:
+        raise ImproperlyConfigured(
+            "CELERY_RESULT_BACKEND: not a place for results, or one whose package is not installed: "
+            "expected redis://:password@host:6379/0, or nothing"
+        )
+    return url
+
+
+def _is_sound(url: str) -> bool:
+    """Tell whether a URL has a port that can be, and of a Redis a number as its database."""
+    try:
         parts = urlsplit(url)
         sound = parts.port is None or parts.port > 0
-        if parts.scheme in {"redis", "rediss"}:
-            sound = sound and re.fullmatch(r"/?[0-9]*", parts.path) is not None
-        if sound and "://" in url and transport in TRANSPORT_ALIASES:
-            try:
-                get_transport_cls(transport)
-            except ImportError as error:
-                raise ImproperlyConfigured(
-                    f"CELERY_BROKER_URL: {transport}:// needs a package that is not installed ({error})"
-                ) from None
-            return
-    raise ImproperlyConfigured(
-        "CELERY_BROKER_URL: not a broker address: "
-        "expected redis://:password@host:6379/0 or amqp://user:password@host:5672/"
-    )
+    except ValueError:
+        return False
+    return sound and (parts.scheme not in {"redis", "rediss"} or re.fullmatch(r"/?[0-9]*", parts.path) is not None)
 
 
 def email(url: str) -> dict[str, Any]:

@@ -199,8 +199,8 @@ if EMBEDDED_BROKER and CELERY_BROKER_URL == embedded.FOLDER_BROKER:
 
 # Only what started and what finished a run keep their results (`ignore_result` in tasks.py), a day, for people who look
 # them up; what musicsync needs is in its own tables.
-CELERY_RESULT_BACKEND = (
-    env.str("CELERY_RESULT_BACKEND", default=CELERY_BROKER_URL if brokers.is_redis(CELERY_BROKER_URL) else "") or None
+CELERY_RESULT_BACKEND = environment.result_backend(
+    env.str("CELERY_RESULT_BACKEND", default=CELERY_BROKER_URL if brokers.is_redis(CELERY_BROKER_URL) else "")
 )
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = timedelta(hours=24)

@@ -8,10 +8,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection
 
 from project import embedded
+from project.checks import clear_errors
 from tests.helpers import ROOT, running, wait_until
 
 
@@ -48,11 +50,13 @@ def test_health_is_lost_with_the_database_and_comes_back_with_it(short_folder: P
 @pytest.mark.parametrize(
     "command",
     [
-        ["createsuperuser", "--noinput", "--username", "ops", "--email", "ops@localhost"],
-        ["provider", "add", "deezer", "--adapter", "deezer"],
-        ["runs"],
+        ["manage.py", "createsuperuser", "--noinput", "--username", "ops", "--email", "ops@localhost"],
+        ["manage.py", "provider", "add", "deezer", "--adapter", "deezer"],
+        ["manage.py", "runs"],
+        ["-m", "celery", "-A", "project", "worker"],
+        ["-m", "celery", "-A", "project", "beat"],
     ],
-    ids=lambda command: command[0],
+    ids=" ".join,
 )
 @pytest.mark.django_db
 def test_a_database_that_was_never_migrated_is_one_line(command: list[str]) -> None:
@@ -62,7 +66,7 @@ def test_a_database_that_was_never_migrated_is_one_line(command: list[str]) -> N
     url = f"postgres://{login}@/postgres?host={database['HOST'] or 'localhost'}&port={database['PORT'] or 5432}"
 
     result = subprocess.run(
-        [sys.executable, "manage.py", *command],
+        [sys.executable, *command],
         cwd=ROOT,
         env=os.environ
         | {
@@ -79,3 +83,8 @@ def test_a_database_that_was_never_migrated_is_one_line(command: list[str]) -> N
 
     assert result.returncode == 1
     assert result.stderr == "the database has no tables of this release yet: run manage.py migrate\n"
+
+
+def test_a_column_that_a_later_release_made_is_one_line() -> None:
+    with pytest.raises(SystemExit, match="run manage.py migrate"), clear_errors():
+        raise ProgrammingError("no such column") from psycopg.errors.UndefinedColumn()

@@ -67,6 +67,23 @@ def test_what_is_no_broker_url_is_refused_without_its_password(url: str) -> None
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["nonsense", "redis://:secret@host:port/0", "redis://host/secret", "no+such://:secret@host", "sqs://:secret@h"],
+)
+def test_what_is_no_result_backend_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="^CELERY_RESULT_BACKEND: ") as refused:
+        environment.result_backend(url)
+
+    assert "secret" not in str(refused.value)
+
+
+def test_a_result_backend_may_be_none_or_any_that_celery_has() -> None:
+    assert environment.result_backend("") is None
+    for url in ("redis://:p@host:6379/1", "rpc://", "cache+memory://", "redis+socket:///run/redis.sock"):
+        assert environment.result_backend(url) == url
+
+
 def test_a_mail_url_is_checked() -> None:
     assert environment.email("smtp+tls://u:p@mail.example:587")["EMAIL_PORT"] == 587
     with pytest.raises(ImproperlyConfigured, match="^EMAIL_URL: "):
