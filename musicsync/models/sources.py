@@ -2,7 +2,7 @@
 
 import math
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -24,10 +24,24 @@ def no_password(url: str) -> None:
     """Refuse an address that holds a login: it would be shown wherever the address is.
 
     Raises:
-        ValidationError: it does; the text does not repeat it.
+        ValidationError: it does, or it is none at all; the text does not repeat it.
     """
-    if "@" in urlsplit(url).netloc:
+    if "@" in _read(url).netloc:
         raise ValidationError("An address with a login in it: put the credential into MUSICSYNC_CREDENTIAL_<SLUG>.")
+
+
+def _read(url: str) -> SplitResult:
+    """Return the parts of an address.
+
+    Raises:
+        ValidationError: it has none, or a port that cannot be.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValidationError("Not a URL of a host and port that can be.") from error
+    return parts
 
 
 class Budget(models.Model):
@@ -116,9 +130,11 @@ class Provider(models.Model):
             ValidationError: the base URL is by its name not public, without leave; or an allowed host is none.
         """
         try:
-            addresses.check_name(urlsplit(self.base_url).hostname or "", allow_private=self.allow_private)
+            addresses.check_name(_read(self.base_url).hostname or "", allow_private=self.allow_private)
         except addresses.PrivateAddress as error:
             raise ValidationError({"base_url": str(error)}) from error
+        except ValidationError as error:
+            raise ValidationError({"base_url": error.messages}) from error
         for host in self.allowed_hosts:
             if not _HOST.fullmatch(host):
                 raise ValidationError({"allowed_hosts": f"{host!r} is no name of a host: no scheme, port or path."})

@@ -118,6 +118,14 @@ def test_list_shows_providers_as_lines_and_as_json(run: Run) -> None:
     assert json.loads(say("provider", "list", "--json"))[0]["base_url"] == NOWHERE
 
 
+@pytest.mark.parametrize("url", ["http://[::1/", "http://8.8.8.8:99999/feed"])
+@pytest.mark.django_db
+def test_a_base_url_that_cannot_be_is_one_line(url: str) -> None:
+    with pytest.raises(CommandError, match="--base-url: .*Not a URL"):
+        say("provider", "add", "x", "--adapter", "feed", "--base-url", url)
+    assert not Provider.objects.exists()
+
+
 def test_enable_and_disable(deezer: Provider) -> None:
     assert "disabled" in say("provider", "disable", "dz")
     assert not Provider.objects.get().enabled
