@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from musicsync import alerts, schedule
 from musicsync.models import Provider, Run
 from musicsync.records import Mode
-from musicsync.sync import circuit, fetches, runs, workers
+from musicsync.sync import budget, circuit, fetches, runs, workers
 from musicsync.sync.asking import probe
 from musicsync.sync.fetches import Postponed
 from musicsync.sync.work import work
@@ -107,6 +107,7 @@ def sweep() -> dict[str, int]:
     """
     for name in workers.bury_lost():
         alert(f"worker-lost:{name}", f"Worker {name} is lost", "It was not heard of; what it held is taken back.")
+    budget.forget_far_slots()
     repairs = fetches.repair()
     if repairs.taken_back or repairs.unheard:
         log.warning("repaired: %d leases taken back, %d messages lost", repairs.taken_back, len(repairs.unheard))

@@ -46,6 +46,15 @@ def client_for(provider: Provider, adapter: Adapter) -> Client:
     )
 
 
+def wait_for_turn(provider: Provider) -> None:
+    """Wait for the slot of a request that no fetch is for, as that of a redirect.
+
+    Raises:
+        NotNow: nothing may be asked at present.
+    """
+    time.sleep(budget.take_turn(provider.budget_id))
+
+
 def ask_once(provider: Provider) -> Answer:
     """Ask the provider its cheap question when its budget's turn comes; a pause that it asks for is kept.
 
@@ -56,10 +65,10 @@ def ask_once(provider: Provider) -> Answer:
     """
     adapter = registry.get(provider.adapter)
     client, request = client_for(provider, adapter), adapter.probe()
-    time.sleep(budget.take_turn(provider.budget_id))
+    wait_for_turn(provider)
     began = time.monotonic()
     try:
-        response = client.get(request)
+        response = client.get(request, before_redirect=lambda: wait_for_turn(provider))
         seconds = time.monotonic() - began
         page = adapter.parse(request, response)
     except RateLimited as error:

@@ -28,17 +28,16 @@ _PAUSED = "coalesce(b.cooldown_until > clock_timestamp(), false)"
 
 SPACING = f"make_interval(secs => 1 / (b.rate * {PACE}))"
 """The time from one slot to the next."""
-# Slots are held for seconds. What lies further ahead was written before the database's clock was put back.
-_ARRIVAL = f"least(b.theoretical_arrival_at, clock_timestamp() + (b.burst + 1) * {SPACING} + interval '1 minute')"
+_FURTHEST = f"(clock_timestamp() + (b.burst + 1) * {SPACING} + interval '1 minute')"
 SPENT = f"({_PAUSED} OR {_DAY_IS_USED_UP} OR {_MONTH_IS_USED_UP})"
 """Whether nothing may be asked now, whatever the rate."""
 RESERVE = f"""
-    theoretical_arrival_at = greatest({_ARRIVAL}, clock_timestamp()) + {SPACING},
+    theoretical_arrival_at = greatest(b.theoretical_arrival_at, clock_timestamp()) + {SPACING},
     day = {_TODAY}, used_in_day = CASE WHEN b.day = {_TODAY} THEN b.used_in_day ELSE 0 END + 1,
     month = {_THIS_MONTH}, used_in_month = CASE WHEN b.month = {_THIS_MONTH} THEN b.used_in_month ELSE 0 END + 1
 """
 """The assignments that take the next slot (GCRA: one timestamp that moves on by the spacing) and count the request."""
-SLOT_AT = f"({_ARRIVAL} - (b.burst - 1) * {SPACING})"
+SLOT_AT = f"(b.theoretical_arrival_at - (b.burst - 1) * {SPACING})"
 """When the next slot is."""
 WAIT = f"extract(epoch FROM {SLOT_AT} - {SPACING} - clock_timestamp())::float8"
 """Of a budget whose slot was just taken: the seconds until then; negative where it has come already."""
@@ -48,6 +47,18 @@ FREE_AT = f"""greatest(
     CASE WHEN {_MONTH_IS_USED_UP} THEN ({_THIS_MONTH} + interval '1 month') AT TIME ZONE 'UTC' END,
     {SLOT_AT})"""
 """When something may be asked again: the end of the pause, the next day or month of the quota, or the next slot."""
+
+
+def forget_far_slots() -> None:
+    """Let nobody wait for slots that are further ahead than the rate explains.
+
+    Slots are held for seconds. Such a time was written at a lower rate than today's, or before the database's clock
+    was put back.
+    """
+    sql.execute(
+        f"UPDATE {_TABLE} b SET theoretical_arrival_at = {_FURTHEST} "  # noqa: S608
+        f"WHERE theoretical_arrival_at > {_FURTHEST}"
+    )
 
 
 class NotNow(MusicsyncError):

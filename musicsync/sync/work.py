@@ -22,7 +22,7 @@ from musicsync.records import (
 )
 from musicsync.redaction import keep_secrets_out
 from musicsync.sync import apply, budget, circuit, fetches, sql
-from musicsync.sync.asking import client_for, probe
+from musicsync.sync.asking import client_for, probe, wait_for_turn
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
 
@@ -138,7 +138,7 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float) -> None:
     known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
     client = client_for(provider, adapter)
     _wait_for(slot_at, lease.budget_id)
-    response = client.get(lease.request, known.etag if known else None)
+    response = client.get(lease.request, known.etag if known else None, before_redirect=lambda: _take_turn(provider))
     if response.pause:
         budget.cool_down(lease.budget_id, response.pause)
     if known is not None and response.status == HTTPStatus.NOT_MODIFIED:
@@ -158,6 +158,18 @@ def _wait_for(slot_at: float, budget_id: int) -> None:
     late = time.monotonic() - slot_at
     if late > LATE_SECONDS:
         budget.came_late(budget_id, late)
+
+
+def _take_turn(provider: Provider) -> None:
+    """Wait for the slot of a redirect, which is a request like any other.
+
+    Raises:
+        Shed: nothing may be asked at present; the whole request is to be asked later.
+    """
+    try:
+        wait_for_turn(provider)
+    except budget.NotNow as error:
+        raise Shed(f"a redirect is not followed now: {error}") from error
 
 
 def _opened(provider: Provider, error: Exception) -> Notice:

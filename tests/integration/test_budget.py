@@ -79,12 +79,24 @@ def test_the_budget_is_back_after_the_pause(one: Provider) -> None:
     assert lease(run, "a").wait == 0
 
 
-def test_slots_of_a_clock_that_was_put_back_are_forgotten(one: Provider) -> None:
+def test_slots_of_a_lower_rate_or_of_a_clock_that_was_put_back_are_forgotten(one: Provider) -> None:
+    allow(one, rate=0.0001, burst=1)
+    run = open_run(one, ["a", "b"])
+    assert isinstance(claim_all(run)[0], fetches.Lease)
     allow(one, rate=10, burst=1)
-    Budget.objects.update(theoretical_arrival_at=timezone.now() + timedelta(hours=1))
-    (found,) = claim_all(open_run(one, ["a"]))
-    assert isinstance(found, fetches.Postponed)
-    assert found.seconds < 62
+    budget.forget_far_slots()
+    ahead = Budget.objects.get().theoretical_arrival_at - timezone.now()
+    assert ahead < timedelta(seconds=62)
+    budget.forget_far_slots()
+    assert Budget.objects.get().theoretical_arrival_at - timezone.now() <= ahead
+
+
+def test_slots_that_the_rate_explains_are_kept(one: Provider) -> None:
+    allow(one, rate=0.0001, burst=1)
+    claim_all(open_run(one, ["a"]))
+    before = Budget.objects.get().theoretical_arrival_at
+    budget.forget_far_slots()
+    assert Budget.objects.get().theoretical_arrival_at == before
 
 
 def test_a_request_by_hand_counts_and_respects_a_pause(one: Provider) -> None:
@@ -102,6 +114,27 @@ def test_a_request_by_hand_counts_and_respects_a_pause(one: Provider) -> None:
 def test_nobody_waits_by_hand_for_a_slot_that_is_hours_away(one: Provider) -> None:
     allow(one, rate=0.0001, burst=1)
     assert [budget.take_turn(one.budget_id) for _ in range(2)] == [0, 0]
+
+
+def test_a_redirect_is_a_request_of_the_budget(one: Provider) -> None:
+    with serving(answer(b"", "301 Moved", "Location: /feed/elsewhere"), answer(b'{"items": []}')) as server:
+        Provider.objects.update(base_url=server.url)
+        run = runs.open_run(Provider.objects.get(), "full", "cli")
+        work(run.fetches.get().pk)
+        assert len(server.requests) == 2
+    assert run.fetches.get().status == "applied"
+    assert Budget.objects.get().used_in_day == 2
+
+
+def test_a_redirect_waits_for_a_quota_that_is_used_up(one: Provider) -> None:
+    Budget.objects.update(per_day=1)
+    with serving(answer(b"", "301 Moved", "Location: /feed/elsewhere")) as server:
+        Provider.objects.update(base_url=server.url)
+        run = runs.open_run(Provider.objects.get(), "full", "cli")
+        step = work(run.fetches.get().pk)
+        assert len(server.requests) == 1
+    assert step.postponed is not None
+    assert run.fetches.get().failures == 0
 
 
 def test_after_one_answer_of_too_many_requests_no_worker_asks(small: str) -> None:
