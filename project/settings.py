@@ -244,6 +244,9 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 3
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 # A broker that is away for a night must not end a worker: keep trying.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# Nor must a Redis at its maxmemory, which refuses even to take an acknowledgement. RabbitMQ's errors of this kind stay
+# errors: a queue that is declared otherwise, say.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = brokers.is_redis(CELERY_BROKER_URL)
 
 # Children are replaced against slow leaks: rarely enough to cost nothing, and at once above 200 MB (given in kB).
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000

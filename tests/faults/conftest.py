@@ -59,6 +59,8 @@ def new_stack(migrated: Path, django_db_blocker: Any) -> Iterator[NewStack]:
             stack = Stack(folder, database, queue, player)
             ends.enter_context(django_db_blocker.unblock())
             ends.enter_context(looking_at(database.url))
+            # Shown where the test fails.
+            ends.callback(lambda: sys.stdout.write(stack.logs()))
             ends.callback(stack.close)
             return stack
 
