@@ -74,6 +74,8 @@ def hurry(**_: Any) -> None:
 def end(**_: Any) -> None:
     """Say that the worker has left: its processes have ended."""
     _stopped.set()
+    # One that is under way would write its row again; it may be the database that keeps it.
+    _guard.before()
     try:
         workers.leave()
     except Error:

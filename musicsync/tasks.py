@@ -111,6 +111,8 @@ def sweep() -> dict[str, int]:
     repairs = fetches.repair()
     if repairs.taken_back or repairs.unheard:
         log.warning("repaired: %d leases taken back, %d messages lost", repairs.taken_back, len(repairs.unheard))
+    for postponed in repairs.later:
+        send_later(postponed)
     send_fetches(repairs.due + repairs.unheard)
     for provider_id in circuit.take_due():
         probe_provider.delay(provider_id)

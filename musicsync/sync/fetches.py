@@ -64,6 +64,7 @@ _LOST = f"""
     status = CASE WHEN f.crashes + 1 >= {MOST_CRASHES} THEN 'dead' ELSE 'waiting' END,
     not_before = clock_timestamp() + make_interval(secs => {_FIRST_DELAY_SECONDS} * power(2, f.crashes))
 """
+_BACK = "f.id, f.status, extract(epoch FROM f.not_before - clock_timestamp())::float8 AS seconds"
 
 
 class Lease(Struct, frozen=True):
@@ -95,9 +96,10 @@ class Postponed(Struct, frozen=True):
 
 
 class Repairs(Struct, frozen=True):
-    """What a sweep found: how many leases had nobody behind them, and the fetches to send a message about."""
+    """What a sweep found: how many leases had nobody behind them, and what to send, later or now."""
 
     taken_back: int
+    later: list[Postponed]
     due: list[int]
     unheard: list[int]
 
@@ -218,11 +220,10 @@ def lost(task_id: str) -> list[Postponed]:
     Whatever ended the process may be the page itself.
     """
     rows = sql.query(
-        f"UPDATE {_FETCH} f SET {_LOST} WHERE f.task_id = %s AND f.status = 'leased' "  # noqa: S608
-        "RETURNING f.id, f.status, extract(epoch FROM f.not_before - clock_timestamp())::float8 AS seconds",
+        f"UPDATE {_FETCH} f SET {_LOST} WHERE f.task_id = %s AND f.status = 'leased' RETURNING {_BACK}",  # noqa: S608
         [task_id],
     )
-    return [Postponed(row["id"], row["seconds"]) for row in rows if row["status"] == Fetch.Status.WAITING]
+    return _waiting(rows)
 
 
 def owe(run_id: int, provider_id: int, mode: str, scope_id: int, requests: Sequence[Request]) -> None:
@@ -274,20 +275,35 @@ def fill_window(run_id: int, window: int) -> list[int]:
 
 def repair() -> Repairs:
     """Take back what nobody works on any more, and queue what is due or whose message was lost."""
-    taken_back = 0
-    if workers.is_heard():
-        taken_back = sql.execute(
-            f"""
-            UPDATE {_FETCH} f SET {_LOST} FROM {_RUN} r
-            WHERE r.id = f.run_id AND r.status = 'running' AND f.status = 'leased' AND (
-                f.lease_expires_at < clock_timestamp()
-                OR f.worker_id IS NOT NULL AND NOT EXISTS (
-                    SELECT 1 FROM {_WORKER} w
-                    WHERE w.id = f.worker_id AND w.seen_at > clock_timestamp() - make_interval(secs => %s)))
-            """,  # noqa: S608
-            [workers.LOST_SECONDS],
-        )
-    rows = sql.query(
+    lost = _take_back_lost() if workers.is_heard() else []
+    rows = _queue_again()
+    due = sorted(row["id"] for row in rows if row["status"] == Fetch.Status.WAITING)
+    unheard = sorted(row["id"] for row in rows if row["status"] == Fetch.Status.QUEUED)
+    return Repairs(len(lost), _waiting(lost), due, unheard)
+
+
+def _take_back_lost() -> list[sql.Row]:
+    return sql.query(
+        f"""
+        UPDATE {_FETCH} f SET {_LOST} FROM {_RUN} r
+        WHERE r.id = f.run_id AND r.status = 'running' AND f.status = 'leased' AND (
+            f.lease_expires_at < clock_timestamp()
+            OR f.worker_id IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM {_WORKER} w
+                WHERE w.id = f.worker_id AND w.seen_at > clock_timestamp() - make_interval(secs => %s)))
+        RETURNING {_BACK}
+        """,  # noqa: S608
+        [workers.LOST_SECONDS],
+    )
+
+
+def _queue_again() -> list[sql.Row]:
+    """Queue what is due, what no longer has to wait, and what was queued long ago; return id and former status.
+
+    Where nobody has asked the provider for a minute there may be no worker at all: one message of a run is enough to
+    find out, so that they do not pile up.
+    """
+    return sql.query(
         f"""
         UPDATE {_FETCH} f SET status = 'queued', queued_at = clock_timestamp(), not_before = NULL
         FROM {_FETCH} was JOIN {_RUN} r ON r.id = was.run_id
@@ -297,14 +313,13 @@ def repair() -> Repairs:
             f.status = 'waiting' AND f.not_before < clock_timestamp() - make_interval(secs => %s)
             OR f.status = 'waiting' AND f.not_before > clock_timestamp() + make_interval(secs => %s)
                AND {FREE_AT} <= clock_timestamp() AND c.provider_id IS NULL
-            OR f.status = 'queued' AND f.queued_at < clock_timestamp() - make_interval(secs => %s))
+            OR f.status = 'queued' AND f.queued_at < clock_timestamp() - make_interval(secs => %s)
+               AND (b.theoretical_arrival_at > clock_timestamp() - interval '1 minute' OR f.id = (
+                   SELECT min(first.id) FROM {_FETCH} first WHERE first.run_id = r.id AND first.status = 'queued')))
         RETURNING f.id, was.status
         """,  # noqa: S608
         [GRACE_SECONDS, LONGEST_RETRY_SECONDS, LOST_MESSAGE_SECONDS],
     )
-    due = sorted(row["id"] for row in rows if row["status"] == Fetch.Status.WAITING)
-    unheard = sorted(row["id"] for row in rows if row["status"] == Fetch.Status.QUEUED)
-    return Repairs(taken_back, due, unheard)
 
 
 def any_open(run_id: int) -> bool:
@@ -341,6 +356,10 @@ def _asking(budget_id: int) -> int:
     """
     found: int = sql.query(f"{_ASKING} %s", [budget_id])[0]["n"]
     return found
+
+
+def _waiting(rows: Sequence[sql.Row]) -> list[Postponed]:
+    return [Postponed(row["id"], row["seconds"]) for row in rows if row["status"] == Fetch.Status.WAITING]
 
 
 def _postpone(

@@ -168,7 +168,7 @@ def test_a_long_pause_waits_in_the_row() -> None:
     row = Fetch.objects.get(pk=fetch_id)
     assert row.not_before is not None
     assert row.not_before - timezone.now() > timedelta(hours=22)
-    assert fetches.repair() == fetches.Repairs(0, [], [])
+    assert fetches.repair() == fetches.Repairs(0, [], [], [])
 
 
 @pytest.mark.django_db

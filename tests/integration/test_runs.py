@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from musicsync.models import Change, Fetch, KnownPage, Provider, Run, SourceTrack, Track
+from musicsync.models import Budget, Change, Fetch, KnownPage, Provider, Run, SourceTrack, Track
 from musicsync.records import MusicsyncError, Page
 from musicsync.sync import apply, fetches, runs
 from tests.integration.cataloguing import catalogue
@@ -338,6 +338,17 @@ def test_a_message_that_does_not_come_is_sent_again(one: Provider) -> None:
     assert fetches.repair().unheard == []
     Fetch.objects.filter(run=run).update(queued_at=timezone.now() - timedelta(seconds=26))
     assert fetches.repair().unheard == sent
+
+
+def test_messages_do_not_pile_up_where_nobody_works(one: Provider) -> None:
+    run = open_run(one, ["a", "b", "c"])
+    sent = fetches.fill_window(run.pk, 3)
+    long_ago = timezone.now() - timedelta(seconds=90)
+    Fetch.objects.filter(run=run).update(queued_at=long_ago)
+    Budget.objects.update(theoretical_arrival_at=long_ago)
+    assert fetches.repair().unheard == sent[:1]
+    fetches.claim(sent[0])
+    assert fetches.repair().unheard == sent[1:]
 
 
 def test_success_after_failures_leaves_the_fetch_applied(one: Provider) -> None:
