@@ -71,7 +71,7 @@ class Lease(Struct, frozen=True):
     """The right to work on one fetch, held by a token until it runs out.
 
     ``wait`` is in seconds: sleep it before the request is sent. ``concurrency`` is how many requests the budget allows
-    at the same time, ``provider_failures`` how many failed in a row before this one.
+    at the same time, ``attempts`` how often somebody began to work on the fetch, this time included.
     """
 
     id: int
@@ -85,7 +85,7 @@ class Lease(Struct, frozen=True):
     wait: float
     budget_id: int
     concurrency: int | None
-    provider_failures: int
+    attempts: int
 
 
 class Postponed(Struct, frozen=True):
@@ -122,7 +122,7 @@ def claim(fetch_id: int, task_id: str = "") -> Lease | Postponed | None:
               AND f.status IN ('pending', 'queued', 'waiting')
               AND (f.not_before IS NULL OR f.not_before <= clock_timestamp())
             RETURNING f.id, f.lease_token AS token, f.run_id, f.scope_id, r.provider_id, p.budget_id, r.mode,
-                      f.key, f.request, coalesce(c.failures, 0) AS provider_failures, c.opened_at,
+                      f.key, f.request, f.attempts, c.opened_at,
                       CASE WHEN b.concurrency > 0 THEN b.concurrency <= ({_ASKING} b.id) ELSE false END AS is_full
         ), slot AS (
             UPDATE {_BUDGET} b SET {RESERVE} FROM claimed

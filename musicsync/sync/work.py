@@ -28,6 +28,8 @@ from musicsync.sync.fetches import Lease, Postponed
 
 LATE_SECONDS = 0.02
 """A request that goes out later than this after its slot comes too close to those that follow: they are moved."""
+MOST_SHEDS = 20
+"""A provider that turned a request away so often has more than a load that passes."""
 
 
 class Notice(Struct, frozen=True):
@@ -93,7 +95,9 @@ def _work_on(lease: Lease, slot_at: float) -> Step:
         budget.cool_down(lease.budget_id, error.retry_after)
         return Step(postponed=fetches.postpone(lease, str(error)))
     except Shed as error:
-        return Step(postponed=fetches.shed(lease, str(error)))
+        if lease.attempts < MOST_SHEDS:
+            return Step(postponed=fetches.shed(lease, str(error)))
+        return _failed(lease, provider, error)
     except Transient as error:
         return _failed(lease, provider, error)
     except MusicsyncError as error:
@@ -109,12 +113,11 @@ def _work_on(lease: Lease, slot_at: float) -> Step:
     except Permanent as error:
         fetches.bury(lease, str(error), excerpt=error.excerpt)
         notice = _held(provider, error) if isinstance(error, Drifted) else None
-    if lease.provider_failures:
-        circuit.answered(provider.pk)
+    circuit.answered(provider.pk)
     return _go_on(lease, provider, notice)
 
 
-def _failed(lease: Lease, provider: Provider, error: Transient) -> Step:
+def _failed(lease: Lease, provider: Provider, error: Transient | Shed) -> Step:
     notice = _opened(provider, error) if circuit.failed(provider.pk, str(error)) else None
     failed = fetches.fail(lease, str(error), excerpt=error.excerpt)
     if failed is None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from musicsync.models import Circuit, Fetch, Provider
 from musicsync.sync import circuit, fetches, runs
 from musicsync.sync.asking import probe
-from musicsync.sync.work import work
+from musicsync.sync.work import MOST_SHEDS, work
 from tests.integration.driving import control, drive, follow
 from tests.integration.paging import open_run, provider
 
@@ -127,3 +127,16 @@ def test_a_probe_waits_for_the_pause(one: Provider) -> None:
     one.budget.cooldown_until = timezone.now() + timedelta(minutes=5)
     one.budget.save()
     assert not probe(one)
+
+
+def test_a_request_that_is_turned_away_for_ever_ends_as_a_failure(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetches, "SHED_SECONDS", 0.01)
+    run = runs.open_run(follow(small, "musicbrainz"), "full", "cli")
+    control(small, "faults", json=[{"kind": "shed"}])
+    (fetch_id,) = fetches.fill_window(run.pk, 1)
+    for _ in range(MOST_SHEDS - 1):
+        assert work(fetch_id).postponed is not None
+        Fetch.objects.filter(pk=fetch_id).update(not_before=None)
+    assert Fetch.objects.get(pk=fetch_id).failures == 0
+    assert work(fetch_id).failed is not None
+    assert Fetch.objects.get(pk=fetch_id).failures == 1
