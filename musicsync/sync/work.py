@@ -94,11 +94,7 @@ def _work_on(lease: Lease, slot_at: float) -> Step:
     except RateLimited as error:
         budget.cool_down(lease.budget_id, error.retry_after)
         return Step(postponed=fetches.postpone(lease, str(error)))
-    except Shed as error:
-        if lease.attempts < MOST_SHEDS:
-            return Step(postponed=fetches.shed(lease, str(error)))
-        return _failed(lease, provider, error)
-    except Transient as error:
+    except (Transient, Shed) as error:
         return _failed(lease, provider, error)
     except MusicsyncError as error:
         # A setting is missing or wrong: what is owed waits until somebody has put that right.
@@ -118,6 +114,8 @@ def _work_on(lease: Lease, slot_at: float) -> Step:
 
 
 def _failed(lease: Lease, provider: Provider, error: Transient | Shed) -> Step:
+    if isinstance(error, Shed) and lease.attempts < MOST_SHEDS:
+        return Step(postponed=fetches.shed(lease, str(error)))
     notice = _opened(provider, error) if circuit.failed(provider.pk, str(error)) else None
     failed = fetches.fail(lease, str(error), excerpt=error.excerpt)
     if failed is None:
