@@ -28,6 +28,8 @@ with clear_errors():
     importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
 
 app = Celery("musicsync")
+# Current is only for this thread: a web server's others would send by an application of Celery's own, to nowhere.
+app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["consumer"].add("project.consumer:RabbitQueues")

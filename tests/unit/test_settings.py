@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from musicsync.tasks import work_fetch
 from project import environment
 from project.celery import app
 from project.checks import without_password
@@ -82,6 +84,11 @@ def test_a_result_backend_may_be_none_or_any_that_celery_has() -> None:
     assert environment.result_backend("") is None
     for url in ("redis://:p@host:6379/1", "rpc://", "cache+memory://", "redis+socket:///run/redis.sock"):
         assert environment.result_backend(url) == url
+
+
+def test_every_thread_sends_by_this_application() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: work_fetch.app).result() is app
 
 
 def test_a_mail_url_is_checked() -> None:
