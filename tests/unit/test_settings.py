@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from celery.app.defaults import NAMESPACES, flatten
@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from musicsync.tasks import work_fetch
+from musicsync.redaction import redacted
 from project import environment
 from project.celery import app
 from project.checks import without_password
@@ -87,14 +87,38 @@ def test_a_result_backend_may_be_none_or_any_that_celery_has() -> None:
 
 
 def test_every_thread_sends_by_this_application() -> None:
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(lambda: work_fetch.app).result() is app
+    program = """
+import django
+from threading import Thread
+django.setup()
+from musicsync.tasks import work_fetch
+Thread(target=lambda: print(work_fetch.app.main)).start()
+"""
+
+    assert run(["-c", program], DATABASE_URL="postgres://nobody@/nothing").stdout == "musicsync\n"
 
 
 def test_a_mail_url_is_checked() -> None:
     assert environment.email("smtp+tls://u:p@mail.example:587")["EMAIL_PORT"] == 587
     with pytest.raises(ImproperlyConfigured, match="^EMAIL_URL: "):
         environment.email("pigeon://mail.example")
+
+
+@pytest.mark.parametrize("url", ["hooks.example/pl4nted", "ftp://x/pl4nted", "https:///pl4nted", "http://x:0/pl4nted"])
+def test_what_is_no_web_address_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="^MUSICSYNC_ALERT_WEBHOOK: ") as refused:
+        environment.webhook(url)
+    assert "pl4nted" not in str(refused.value)
+
+
+def test_the_url_of_a_webhook_is_a_secret_and_so_is_its_path_alone() -> None:
+    url = "https://someone:pl4nted-login@hooks.example/services/pl4nted-path?k=pl4nted-query"
+    assert environment.webhook(url) == url
+    assert environment.webhook("") == ""
+    said = redacted(
+        f"404 for url: {url}; Max retries exceeded with url: {urlsplit(url).path}?k=pl4nted-query; POST {urlsplit(url).path}"
+    )
+    assert said == "404 for url: ***; Max retries exceeded with url: ***; POST ***"
 
 
 def test_a_choice_is_checked() -> None:
