@@ -101,12 +101,8 @@ def _beat(name: str) -> None:
 def _look_for_beat() -> None:
     """Tell people where no beat runs: it cannot say so itself."""
     silence = schedule.beat_is_missing()
-    if silence is None:
-        return
-    try:
+    if silence is not None:
         tasks.alert("beat-missing", silence)
-    except tasks.BROKER_AWAY:
-        log.exception("nobody could be told")
 
 
 def _stop_children() -> None:

@@ -101,7 +101,7 @@ def finish_run(run_id: int) -> None:
 
 @shared_task
 def sweep() -> dict[str, int]:
-    """Send what was lost on the way: due fetches, lost leases and messages, runs whose last message never came.
+    """Send what was lost on the way: due fetches, lost leases and messages, runs whose last message never came, alerts.
 
     Returns what was repaired, which Flower shows.
     """
@@ -122,6 +122,8 @@ def sweep() -> dict[str, int]:
         except Exception:  # whatever is wrong with one run, the others go on
             log.exception("run %s of %s cannot go on", run.pk, run.provider, extra={"run": run.pk})
             alert(f"sweep:{run.pk}", f"Run {run.pk} of {run.provider} cannot go on", traceback.format_exc())
+    for alert_id in alerts.take_untold():
+        send_alert.delay(alert_id)
     return {"taken_back": repairs.taken_back, "due": len(repairs.due), "unheard": len(repairs.unheard)}
 
 
@@ -195,8 +197,15 @@ def _countdown(seconds: float) -> float:
 
 
 def alert(key: str, subject: str, body: str = "") -> bool:
-    """Tell people, once an hour at most for the same ``key``; return whether they are told now."""
+    """Tell people, once an hour at most for the same ``key``; return whether they are to be told now.
+
+    A broker that does not take the message keeps the caller from nothing: a later sweep sends it.
+    """
     alert_id = alerts.note(key, subject, body)
-    if alert_id is not None:
+    if alert_id is None:
+        return False
+    try:
         send_alert.delay(alert_id)
-    return alert_id is not None
+    except BROKER_AWAY:
+        log.warning("the broker takes no alert, nobody is told yet: %s", subject, exc_info=True)
+    return True

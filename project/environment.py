@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import environ
 import psycopg
@@ -117,6 +117,25 @@ def email(url: str) -> dict[str, Any]:
     except (ImproperlyConfigured, ValueError):
         line = "EMAIL_URL: not a mail server: expected smtp+tls://user:password@host:587 or consolemail://"
         raise ImproperlyConfigured(line) from None
+
+
+def webhook(url: str) -> Secret:
+    """Give the address that alerts are posted to, a secret as a whole: who knows it may post there.
+
+    Raises:
+        ImproperlyConfigured: it is no http(s) address; the text does not repeat it.
+    """
+    if not url:
+        return Secret()
+    if not (_is_sound(url) and urlsplit(url).scheme in {"http", "https"} and urlsplit(url).hostname):
+        raise ImproperlyConfigured(
+            "MUSICSYNC_ALERT_WEBHOOK: not a web address: expected https://chat.example/hooks/..."
+        )
+    parts = urlsplit(url)
+    for shown in (parts.path, urlunsplit(("", "", parts.path, parts.query, "")), parts.netloc.rpartition("@")[0]):
+        # What errors and log lines of the way there name alone.
+        Secret(shown)
+    return Secret(url)
 
 
 def one_of(name: str, value: str, allowed: Iterable[str]) -> str:

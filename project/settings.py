@@ -135,7 +135,7 @@ X_FRAME_OPTIONS = "DENY"
 vars().update(environment.email(env.str("EMAIL_URL", default="") or "consolemail://"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or "musicsync@localhost"
 ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
-MUSICSYNC_ALERT_WEBHOOK = env.str("MUSICSYNC_ALERT_WEBHOOK", default="")
+MUSICSYNC_ALERT_WEBHOOK = environment.webhook(env.str("MUSICSYNC_ALERT_WEBHOOK", default=""))
 MUSICSYNC_CONTACT = env.str("MUSICSYNC_CONTACT", default="")
 
 # --- Credentials of providers (musicsync/credentials.py) --------------------------------------------------------------

@@ -89,4 +89,4 @@ class AlertAdmin(ReadOnlyAdmin):
     @admin.display(description="sent")
     def sent(self, alert: Alert) -> str:
         """Show when people were told."""
-        return moment(alert.sent_at)
+        return moment(alert.told_at)

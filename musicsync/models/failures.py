@@ -32,7 +32,10 @@ class Failure(models.Model):
 
 
 class Alert(models.Model):
-    """A message to people. The same one (same ``key``) goes out once an hour at most; repeats are counted."""
+    """A message to people. The same one (same ``key``) goes out once an hour at most; repeats are counted.
+
+    ``sent_at`` is when it was last to go out, ``told_at`` when it last did: it is owed where that is the earlier one.
+    """
 
     key = models.CharField(max_length=300, unique=True)
     subject = models.TextField()
@@ -41,6 +44,7 @@ class Alert(models.Model):
     first_at = models.DateTimeField(db_default=Now(), editable=False)
     last_at = models.DateTimeField(db_default=Now(), editable=False)
     sent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    told_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     def __str__(self) -> str:
         return self.subject

@@ -11,13 +11,13 @@ import msgspec
 
 @contextmanager
 def taking_alerts() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Serve for the length of the block; give the URL, and what was received so far."""
+    """Serve for the length of the block; give the URL, and what was received so far. Any other path is not there."""
     received: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             received.append(msgspec.json.decode(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
+            self.send_response(204 if self.path == "/alerts" else 404)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

@@ -115,9 +115,8 @@ def test_the_url_of_a_webhook_is_a_secret_and_so_is_its_path_alone() -> None:
     url = "https://someone:pl4nted-login@hooks.example/services/pl4nted-path?k=pl4nted-query"
     assert environment.webhook(url) == url
     assert environment.webhook("") == ""
-    said = redacted(
-        f"404 for url: {url}; Max retries exceeded with url: {urlsplit(url).path}?k=pl4nted-query; POST {urlsplit(url).path}"
-    )
+    path = urlsplit(url).path
+    said = redacted(f"404 for url: {url}; Max retries exceeded with url: {path}?k=pl4nted-query; POST {path}")
     assert said == "404 for url: ***; Max retries exceeded with url: ***; POST ***"
 
 
