@@ -20,10 +20,10 @@ from django.db.models.functions import Now
 from msgspec import Struct
 
 from musicsync.models import Circuit, Provider
+from musicsync.providers import addresses
 from musicsync.records import MusicsyncError
 from musicsync.redaction import SHORTEST, Secret
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAKE_A_KEY = "make a key with `manage.py provider new-key` and set it for web and worker"
 
 
@@ -160,4 +160,4 @@ def _keys() -> MultiFernet:
 
 def _origin_of(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}:{parts.port or _DEFAULT_PORTS.get(parts.scheme)}"
+    return f"{parts.scheme}://{parts.hostname}:{addresses.port_of(url)}"

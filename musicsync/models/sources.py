@@ -127,7 +127,8 @@ class Provider(models.Model):
         """Say early what a request would end in.
 
         Raises:
-            ValidationError: the base URL is by its name not public, without leave; or an allowed host is none.
+            ValidationError: the base URL is by its name not public, without leave; an allowed host is none; or a new
+                provider has the credential's setting of another, whose credential it would send to its own host.
         """
         try:
             addresses.check_name(_read(self.base_url).hostname or "", allow_private=self.allow_private)
@@ -138,6 +139,14 @@ class Provider(models.Model):
         for host in self.allowed_hosts:
             if not _HOST.fullmatch(host):
                 raise ValidationError({"allowed_hosts": f"{host!r} is no name of a host: no scheme, port or path."})
+        if self._state.adding:
+            self._check_setting()
+
+    def _check_setting(self) -> None:
+        for other in Provider.objects.exclude(slug=self.slug):
+            if other.credential_setting == self.credential_setting:
+                taken = f"{self.credential_setting} is the setting of {other} already: choose another name."
+                raise ValidationError({"slug": taken})
 
     @property
     def credential_setting(self) -> str:

@@ -8,12 +8,14 @@ import ipaddress
 import re
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 from musicsync.records import MusicsyncError
 
 Place = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 """One answer of ``socket.getaddrinfo``: family, type, protocol, canonical name, socket address."""
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _OLD_FORMS = re.compile(r"[0-9a-fx.]+", re.IGNORECASE | re.ASCII)
 
@@ -27,6 +29,16 @@ class PrivateAddress(MusicsyncError):
             f"{place} is on this machine or in a network that is not public: if the provider is meant to be there, "
             'set "allow private addresses" of it (--allow-private on the command line)'
         )
+
+
+def port_of(url: str) -> int | None:
+    """Return the port that a URL names, or else that of its scheme.
+
+    Raises:
+        ValueError: it is none that can be.
+    """
+    parts = urlsplit(url)
+    return parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
 def resolve(host: str, port: int, *, allow_private: bool) -> list[Place]:

@@ -147,7 +147,7 @@ class Client:
             answer = self._session.get(
                 url,
                 params=params,
-                headers={**headers, **(self._auth_headers if _same_host(self._base_url, url) else {})},
+                headers={**headers, **(self._auth_headers if same_place(self._base_url, url) else {})},
                 stream=True,
                 allow_redirects=False,
                 timeout=(self._limits.connect, self._limits.read),
@@ -164,7 +164,7 @@ class Client:
     def _followed(self, what: str, answer: requests.Response) -> str:
         """Return where a redirect leads, if that is a place to be followed to."""
         target = urljoin(answer.url, answer.headers["location"])
-        if _same_host(answer.url, target) or _same_host(self._base_url, target):
+        if same_place(answer.url, target) or same_place(self._base_url, target):
             return target
         downgraded = urlsplit(answer.url).scheme == "https" and urlsplit(target).scheme != "https"
         if _host(target).lower() in self._allowed_hosts and not downgraded:
@@ -252,10 +252,19 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-def _same_host(old: str, new: str) -> bool:
-    """Tell whether a URL leads to the host and port of another, by a connection that is as safe or safer."""
+def same_place(old: str, new: str) -> bool:
+    """Tell whether a URL leads to the host and port of another, by a connection that is as safe or safer.
+
+    From http to https that is the same port, or from the one's own (80) to the other's (443): what else listens on a
+    host may be somebody else's.
+
+    Raises:
+        ValueError: a port is none that can be.
+    """
     before, after = urlsplit(old), urlsplit(new)
+    ports = addresses.port_of(old), addresses.port_of(new)
     if before.hostname != after.hostname:
         return False
-    upgraded = (before.scheme, after.scheme) == ("http", "https")
-    return upgraded or (before.scheme == after.scheme and before.port == after.port)
+    if (before.scheme, after.scheme) == ("http", "https"):
+        return ports[0] == ports[1] or ports == (80, 443)
+    return before.scheme == after.scheme and ports[0] == ports[1]

@@ -321,6 +321,15 @@ def test_an_address_that_is_none_is_refused(client: Client) -> None:
     assert not Provider.objects.exists()
 
 
+def test_a_name_whose_credential_setting_another_provider_has_is_refused(client: Client) -> None:
+    make_provider("m-b")
+    answer = client.post(reverse("admin:musicsync_provider_add"), provider_form(slug="m_b"))
+    assert "MUSICSYNC_CREDENTIAL_M_B is the setting of m-b already" in str(
+        answer.context["adminform"].form.errors["slug"]
+    )
+    assert not Provider.objects.filter(slug="m_b").exists()
+
+
 def test_an_address_in_a_private_network_takes_leave(client: Client) -> None:
     answer = client.post(reverse("admin:musicsync_provider_add"), provider_form(base_url="http://169.254.169.254"))
     assert "allow private addresses" in str(answer.context["adminform"].form.errors["base_url"])

@@ -82,6 +82,7 @@ def test_add_takes_what_is_given(deezer: Provider) -> None:
         (("dz", "--adapter", "deezer"), "there is a provider dz already"),
         (("x", "--adapter", "spotty"), "the known ones are: musicbrainz, deezer, feed"),
         (("a b", "--adapter", "feed"), "SLUG: "),
+        (("DZ", "--adapter", "deezer"), "SLUG: MUSICSYNC_CREDENTIAL_DZ is the setting of dz already"),
         (("x", "--adapter", "feed", "--base-url", "ftp://x"), "--base-url: "),
         (("x", "--adapter", "feed", "--base-url", "http://127.1"), r"--base-url: .*127\.0\.0\.1.*--allow-private"),
         (("x", "--adapter", "deezer", "--allowed-host", "http://x"), "--allowed-host: .*no scheme"),

@@ -1,7 +1,7 @@
 import pytest
 
 from musicsync.providers import addresses, registry
-from musicsync.providers.http import Client
+from musicsync.providers.http import Client, same_place
 from musicsync.records import Permanent, Request, Response
 from tests.unit.providers.server import Server, answer, serving
 
@@ -43,7 +43,9 @@ def test_on_the_way_back_the_credential_is_sent_again() -> None:
     assert [CREDENTIAL in request for request in (*server.requests, *other.requests)] == [True, True, False]
 
 
-@pytest.mark.parametrize("target", ["http://localhost:{port}/x", "http://127.0.0.1:1/x", "//other.example/x"])
+@pytest.mark.parametrize(
+    "target", ["http://localhost:{port}/x", "http://127.0.0.1:1/x", "https://127.0.0.1:{port}/x", "//other.example/x"]
+)
 def test_a_redirect_to_any_other_host_or_port_is_refused(target: str) -> None:
     with (
         serving(answer()) as other,
@@ -61,3 +63,23 @@ def test_a_redirect_to_a_private_address_takes_leave_as_well(monkeypatch: pytest
         with pytest.raises(addresses.PrivateAddress):
             Client(FEED, "http://feed.example", allowed_hosts=["127.0.0.1"]).get(REQUEST)
     assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("base_url", "target", "taken"),
+    [
+        ("http://feed.example", "https://feed.example/x", True),
+        ("http://feed.example:80", "https://feed.example:443/x", True),
+        ("http://feed.example:8443", "https://feed.example:8443/x", True),
+        ("https://feed.example", "https://feed.example:443/x", True),
+        ("http://feed.example", "https://feed.example:8443/x", False),
+        ("http://feed.example:8080", "https://feed.example/x", False),
+        ("http://feed.example", "http://feed.example:443/x", False),
+        ("https://feed.example", "http://feed.example/x", False),
+        ("http://feed.example", "https://feed.example.net/x", False),
+    ],
+)
+def test_https_is_gone_over_to_on_the_port_that_belongs_to_the_base_url(
+    base_url: str, target: str, taken: bool
+) -> None:
+    assert same_place(base_url, target) is taken
