@@ -13,6 +13,9 @@ from musicsync.providers.http import Client, client_of
 from musicsync.records import MusicsyncError, Page, ProviderError, RateLimited, Request, Response
 from musicsync.sync import budget, circuit
 
+LATE_SECONDS = 0.02
+"""A request that goes out later than this after its slot comes too close to those that follow: they are moved."""
+
 
 class Answer(Struct, frozen=True):
     """What came of the provider's cheap question, and after how many seconds."""
@@ -52,7 +55,15 @@ def wait_for_turn(provider: Provider) -> None:
     Raises:
         NotNow: nothing may be asked at present.
     """
-    time.sleep(budget.take_turn(provider.budget_id))
+    wait_for(time.monotonic() + budget.take_turn(provider.budget_id), provider.budget_id)
+
+
+def wait_for(slot_at: float, budget_id: int) -> None:
+    """Sleep until the slot, as ``time.monotonic`` counts; where it has gone by, move those behind it as much."""
+    time.sleep(max(0.0, slot_at - time.monotonic()))
+    late = time.monotonic() - slot_at
+    if late > LATE_SECONDS:
+        budget.came_late(budget_id, late)
 
 
 def ask_once(provider: Provider) -> Answer:

@@ -22,12 +22,10 @@ from musicsync.records import (
 )
 from musicsync.redaction import keep_secrets_out
 from musicsync.sync import apply, budget, circuit, fetches, sql
-from musicsync.sync.asking import client_for, probe, wait_for_turn
+from musicsync.sync.asking import client_for, probe, wait_for, wait_for_turn
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
 
-LATE_SECONDS = 0.02
-"""A request that goes out later than this after its slot comes too close to those that follow: they are moved."""
 MOST_SHEDS = 20
 """A provider that turned a request away so often has more than a load that passes."""
 
@@ -138,7 +136,7 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float) -> None:
     adapter = registry.get(provider.adapter)
     known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
     client = client_for(provider, adapter)
-    _wait_for(slot_at, lease.budget_id)
+    wait_for(slot_at, lease.budget_id)
     response = client.get(lease.request, known.etag if known else None, before_redirect=lambda: _take_turn(provider))
     if response.pause:
         budget.cool_down(lease.budget_id, response.pause)
@@ -151,14 +149,6 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float) -> None:
     except ProviderError as error:
         error.excerpt = error.excerpt or excerpt(response.body)
         raise
-
-
-def _wait_for(slot_at: float, budget_id: int) -> None:
-    """Sleep until the slot; where it has gone by meanwhile, move those behind it as much."""
-    time.sleep(max(0.0, slot_at - time.monotonic()))
-    late = time.monotonic() - slot_at
-    if late > LATE_SECONDS:
-        budget.came_late(budget_id, late)
 
 
 def _take_turn(provider: Provider) -> None:
