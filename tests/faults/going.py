@@ -21,9 +21,9 @@ SANDBOX = ("--tracks", "1000", *LIMITS)
 class Going:
     """Runs of every provider of a stack, begun."""
 
-    def __init__(self, stack: Stack, workers: int = 2) -> None:
+    def __init__(self, stack: Stack, workers: int = 2, rate: float = RATE) -> None:
         self.stack = stack
-        self.providers = stack.follow(*ALL, rate=RATE, burst=1)
+        self.providers = stack.follow(*ALL, rate=rate, burst=1)
         self.workers = [stack.worker(f"worker-{number}") for number in range(1, workers + 1)]
         self.beat = stack.beat()
         stack.start(*self.workers, self.beat)
@@ -47,6 +47,7 @@ class Going:
         connection.close()
         under_way = (Fetch.Status.QUEUED, Fetch.Status.LEASED, Fetch.Status.WAITING)
         ids = list(Fetch.objects.filter(status__in=under_way).values_list("pk", flat=True))
+        assert ids, "the runs had ended before the fault did"
         return asking(lambda: not Fetch.objects.filter(pk__in=ids).exclude(status=Fetch.Status.APPLIED).exists())
 
     def wait_for_more(self, requests: int, limit: float) -> None:

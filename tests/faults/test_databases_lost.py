@@ -13,7 +13,7 @@ import redis
 
 from musicsync.models import Fetch
 from tests.faults.conftest import FaultFree, NewStack
-from tests.faults.going import ALL, CATCH_UP_SECONDS, SANDBOX, Going
+from tests.faults.going import ALL, CATCH_UP_SECONDS, LIMITS, SANDBOX, Going
 from tests.faults.table import Recovers
 from tests.servers import RedisServer
 from tests.settings import TEST_VAR
@@ -43,7 +43,7 @@ def test_a_postgresql_that_is_frozen(new_stack: NewStack, fault_free: FaultFree,
 
 @pytest.mark.slow
 def test_a_postgresql_that_is_restarted(new_stack: NewStack, fault_free: FaultFree, recovers: Recovers) -> None:
-    going = Going(new_stack(*SANDBOX))
+    going = Going(new_stack("--tracks", "2000", *LIMITS))
     going.begin()
     for how, number in (("in order", SIGINT), ("at once, as after a crash", SIGQUIT)):
         going.stack.postgres.stop(number)
@@ -54,7 +54,7 @@ def test_a_postgresql_that_is_restarted(new_stack: NewStack, fault_free: FaultFr
             going.catches_up(),
             within=30,
         )
-    going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
+    going.assert_ends_as_if_nothing_happened(fault_free(*ALL, tracks=2000))
     assert not Fetch.objects.filter(failures__gt=0).exists()
 
 

@@ -10,7 +10,7 @@ import pytest
 from musicsync.models import Failure, Fetch, Worker
 from tests.faults.compare import assert_as_if_nothing_happened
 from tests.faults.conftest import FaultFree, NewStack
-from tests.faults.going import ALL, LIMITS, SANDBOX, Going
+from tests.faults.going import ALL, LIMITS, Going
 from tests.faults.stack import CeleryProcess, Stack
 from tests.faults.table import Recovers
 from tests.helpers import wait_until
@@ -84,7 +84,7 @@ def test_what_a_lost_worker_held_is_taken_back_by_another(
 
 @pytest.mark.slow
 def test_twenty_kills_in_one_run_change_nothing(new_stack: NewStack, fault_free: FaultFree, recovers: Recovers) -> None:
-    stack = new_stack(*SANDBOX)
+    stack = new_stack("--tracks", "2000", *LIMITS)
     stack.sandbox.control("faults", json=[{"kind": "latency", "ms": 150}])
     going = Going(stack, workers=3)
     chance = random.Random(1)
@@ -98,8 +98,9 @@ def test_twenty_kills_in_one_run_change_nothing(new_stack: NewStack, fault_free:
         going.catches_up(),
         within=30,
     )
-    going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
-    stack.sandbox.control("evolve", json={})
+    going.assert_ends_as_if_nothing_happened(fault_free(*ALL, tracks=2000))
+    stack.sandbox.control("faults", json=[])
+    stack.sandbox.control("evolve", json={"expected": False})
     ended = []
     for provider in going.providers:
         again = stack.sync(provider)
@@ -107,7 +108,7 @@ def test_twenty_kills_in_one_run_change_nothing(new_stack: NewStack, fault_free:
         wait_until(worker.children, 30)
         os.kill(chance.choice(worker.children()), SIGKILL)
         ended += stack.wait_for(*again)
-    assert_as_if_nothing_happened(ended, fault_free(*ALL, generations=1))
+    assert_as_if_nothing_happened(ended, fault_free(*ALL, tracks=2000, generations=1))
     going.assert_never_too_fast()
 
 
