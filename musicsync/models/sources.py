@@ -88,7 +88,13 @@ class Budget(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.rate:g}/s, burst {self.burst}"
+        return ", ".join(filter(None, (f"{self.name}: {self.rate:g}/s, burst {self.burst}", self.quotas)))
+
+    @property
+    def quotas(self) -> str:
+        """Return what it limits besides rate and burst, empty where that is nothing."""
+        limits = ((self.per_day, "a day"), (self.per_month, "a month"), (self.concurrency, "at a time"))
+        return ", ".join(f"{most:,} {span}" for most, span in limits if most)
 
 
 class Provider(models.Model):

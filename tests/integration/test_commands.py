@@ -107,6 +107,63 @@ def test_set_changes_where_a_provider_may_be_and_lead_to(deezer: Provider) -> No
     assert "lead to: none" in say("provider", "set", "dz", "--allowed-host", "")
 
 
+def test_add_and_set_take_every_limit_of_a_budget_and_leave_what_is_not_named(deezer: Provider) -> None:
+    limits = ("--per-day", "10000", "--per-month", "200000", "--concurrency", "4")
+    assert "budget x: 5/s, burst 1, 10,000 a day, 200,000 a month, 4 at a time\n" in say(
+        "provider", "add", "x", "--adapter", "deezer", "--rate", "5", *limits
+    )
+    said = say("provider", "set", "x", "--per-day", "none", "--burst", "2")
+    assert "budget x: 5/s, burst 2, 200,000 a month, 4 at a time\n" in said
+    assert str(Budget.objects.get(name="x")) in said
+    assert say("provider", "set", "x") == said
+
+
+def test_set_writes_over_nothing_that_workers_count_meanwhile(
+    deezer: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(*_: Any, **__: Any) -> None:
+        Budget.objects.update(used_in_day=7)
+
+    monkeypatch.setattr(Budget, "full_clean", count)
+    say("provider", "set", "dz", "--rate", "7")
+    assert Budget.objects.values_list("rate", "used_in_day").get() == (7.0, 7)
+
+
+def test_a_budget_is_shared_and_given_up_again(deezer: Provider) -> None:
+    assert "budget dz: 50/s, burst 3; shared with dz\n" in say(
+        "provider", "add", "x", "--adapter", "deezer", "--budget", "dz"
+    )
+    assert "budget dz: 9/s, burst 3; shared with x\n" in say("provider", "set", "dz", "--rate", "9")
+    assert "budget x: 10/s, burst 1\n" in say("provider", "set", "x", "--budget", "x")
+    assert Budget.objects.get(name="dz").rate == 9
+    assert "shared with x" in say("provider", "set", "dz", "--budget", "x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--budget", "y"), "--budget: there is no budget 'y'; the known ones are: dz"),
+        (("--rate", "10001"), "--rate: "),
+        (("--per-day", "0"), "no whole number above 0"),
+        (("--per-month", "99999999999"), "--per-month: "),
+        (("--concurrency", "few"), "no whole number above 0"),
+    ],
+)
+def test_set_refuses_a_budget_that_cannot_be(deezer: Provider, arguments: tuple[str, ...], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        say("provider", "set", "dz", "--allowed-host", "a.example", *arguments)
+    deezer.refresh_from_db()
+    assert (deezer.budget.rate, deezer.budget.per_day, deezer.allowed_hosts) == (50.0, None, [])
+
+
+def test_list_shows_quotas(deezer: Provider) -> None:
+    say("provider", "set", "dz", "--per-day", "5000")
+    header, line = say("provider", "list").splitlines()
+    assert dict(zip(header.split("\t"), line.split("\t"), strict=True))["quotas"] == "5,000 a day"
+    (shown,) = json.loads(say("provider", "list", "--json"))
+    assert (shown["budget"], shown["per_day"], shown["per_month"]) == ("dz", 5000, None)
+
+
 def test_list_shows_providers_as_lines_and_as_json(run: Run) -> None:
     header, line = say("provider", "list").splitlines()
     shown = dict(zip(header.split("\t"), line.split("\t"), strict=True))

@@ -1,0 +1,138 @@
+"""Providers and their budgets as the command line sets them up: what is not named stays as it is."""
+
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from musicsync.management.base import bad_usage, positive
+from musicsync.models import Budget, Provider
+from musicsync.providers import registry
+
+_LIMITS = ("rate", "burst", "per_day", "per_month", "concurrency")
+_UNLIMITED = "none"
+
+
+def add_options(action: ArgumentParser) -> None:
+    """Name the options by which an action sets a budget, and where a provider may be and lead to."""
+    # SUPPRESS: a limit that is not named is told from one that is taken away.
+    budget = action.add_argument_group("budget", "shared by all providers that use it", argument_default=SUPPRESS)
+    budget.add_argument("--budget", metavar="NAME", help="that of another provider, or SLUG: one of its own")
+    budget.add_argument("--rate", type=positive(float), help="requests per second; at first the adapter's")
+    budget.add_argument("--burst", type=positive(int), help="requests at once; at first the adapter's")
+    for option, text in {
+        "--per-day": "requests in a day (UTC)",
+        "--per-month": "requests in a month (UTC)",
+        "--concurrency": "requests under way at the same time",
+    }.items():
+        budget.add_argument(option, type=_whole_or_none, metavar=f"N|{_UNLIMITED}", help=text)
+    places = action.add_argument_group("network")
+    places.add_argument(
+        "--allow-private",
+        action=BooleanOptionalAction,
+        default=None,
+        help="whether it may be on this machine or in a private network (default: no)",
+    )
+    places.add_argument(
+        "--allowed-host",
+        action="append",
+        metavar="HOST",
+        help="another host that its redirects may lead to, without the credential; repeatable; '' for none",
+    )
+
+
+@transaction.atomic
+def create(options: Mapping[str, Any]) -> Provider:
+    """Write a provider, and a budget of its name where it is to share none and there is none yet.
+
+    Raises:
+        CommandError: there is a provider of this name, no budget of the other name, or a value is none that can be.
+    """
+    adapter, slug = registry.get(options["adapter"]), options["provider"]
+    if Provider.objects.filter(slug=slug).exists():
+        raise bad_usage(f"there is a provider {slug} already: choose another name, or change it with `provider set`")
+    provider = Provider(
+        slug=slug, adapter=adapter.name, base_url=options["base_url"] or adapter.base_url, trust=options["trust"]
+    )
+    provider.budget = _budget_named(options.get("budget", slug), provider)
+    _take(provider, options)
+    with _telling():
+        provider.full_clean(exclude=["budget"])
+    _save_budget(provider.budget, options)
+    provider.save()
+    return provider
+
+
+@transaction.atomic
+def change(provider: Provider, options: Mapping[str, Any]) -> None:
+    """Give a provider and its budget what is named.
+
+    Raises:
+        CommandError: there is no budget of this name, or a value is none that can be.
+    """
+    if "budget" in options:
+        provider.budget = _budget_named(options["budget"], provider)
+    _take(provider, options)
+    with _telling():
+        provider.clean()
+    _save_budget(provider.budget, options)
+    provider.save(update_fields=["budget", "allow_private", "allowed_hosts"])
+
+
+def budget_line(provider: Provider) -> str:
+    """Return what the provider's budget allows, and which others share it."""
+    others = provider.budget.providers.exclude(pk=provider.pk).order_by("slug").values_list("slug", flat=True)
+    return f"budget {provider.budget}" + (f"; shared with {', '.join(others)}" if others else "")
+
+
+def _budget_named(name: str, provider: Provider) -> Budget:
+    """Return the budget, a new one if it is to be the provider's own; not saved yet."""
+    found = Budget.objects.filter(name=name).first()
+    if found:
+        return found
+    if name != provider.slug:
+        known = ", ".join(Budget.objects.order_by("name").values_list("name", flat=True))
+        raise bad_usage(f"--budget: there is no budget {name!r}; the known ones are: {known or 'none yet'}")
+    adapter = registry.get(provider.adapter)
+    return Budget(name=name, rate=adapter.rate, burst=adapter.burst)
+
+
+def _take(provider: Provider, options: Mapping[str, Any]) -> None:
+    for name in _named(options):
+        setattr(provider.budget, name, options[name])
+    if options["allow_private"] is not None:
+        provider.allow_private = options["allow_private"]
+    if options["allowed_host"] is not None:
+        provider.allowed_hosts = [host for host in options["allowed_host"] if host]
+    with _telling():
+        provider.budget.full_clean(exclude=["name"], validate_unique=False)
+
+
+def _save_budget(budget: Budget, options: Mapping[str, Any]) -> None:
+    """Save of a budget that is in use what is named alone: workers count on in it meanwhile."""
+    budget.save(update_fields=_named(options) if budget.pk else None)
+
+
+def _named(options: Mapping[str, Any]) -> list[str]:
+    return [name for name in _LIMITS if name in options]
+
+
+def _whole_or_none(text: str) -> int | float | None:
+    return None if text == _UNLIMITED else positive(int)(text)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Turn what the models refuse into one line that names the options."""
+    try:
+        yield
+    except ValidationError as error:
+        names = {"slug": "SLUG", "allowed_hosts": "--allowed-host"}
+        complaints = (
+            f"{names.get(field, '--' + field.replace('_', '-'))}: {' '.join(messages)}"
+            for field, messages in error.message_dict.items()
+        )
+        raise bad_usage("; ".join(complaints)) from error

@@ -1,0 +1,38 @@
+"""The configured providers as ``provider list`` shows them."""
+
+from typing import Any
+
+from django.db.models import Count, Q
+
+from musicsync.models import Provider, Run
+
+COLUMNS = ("provider", "adapter", "base_url", "enabled", "trust", "rate", "burst", "quotas", "follows", "last_run")
+"""What a table shows; as JSON there is more."""
+
+
+def facts() -> list[dict[str, Any]]:
+    """Return what there is to know of each provider, the most trusted first."""
+    counted = Provider.objects.annotate(follows=Count("scopes", filter=Q(scopes__active=True)))
+    return [
+        _facts_of(provider, provider.follows) for provider in counted.select_related("budget").order_by("trust", "slug")
+    ]
+
+
+def _facts_of(provider: Provider, follows: int) -> dict[str, Any]:
+    last = Run.objects.filter(provider=provider).order_by("-pk").first()
+    return {
+        "provider": provider.slug,
+        "adapter": provider.adapter,
+        "base_url": provider.base_url,
+        "enabled": provider.enabled,
+        "trust": provider.trust,
+        "budget": provider.budget.name,
+        "rate": provider.budget.rate,
+        "burst": provider.budget.burst,
+        "per_day": provider.budget.per_day,
+        "per_month": provider.budget.per_month,
+        "concurrency": provider.budget.concurrency,
+        "quotas": provider.budget.quotas,
+        "follows": follows,
+        "last_run": f"{last.pk} {last.status}" if last else None,
+    }
