@@ -251,7 +251,7 @@ CELERY_BROKER_CHANNEL_ERROR_RETRY = brokers.is_redis(CELERY_BROKER_URL)
 # Children are replaced against slow leaks: rarely enough to cost nothing, and at once above 200 MB (given in kB).
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 200_000
-# On SIGQUIT (cold) a page in flight gets this long to commit. On SIGTERM (warm) `musicsync/heartbeat.py` sets the limit.
+# On SIGQUIT (cold) a page in flight gets this long to commit; on SIGTERM (warm) what `musicsync/heartbeat.py` sets.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
