@@ -6,7 +6,9 @@ A thread of the worker's main process does it, so that a long task does not sile
 import itertools
 import logging
 import os
+import socket
 import threading
+from datetime import datetime
 from typing import Any
 
 from billiard.process import active_children
@@ -22,7 +24,7 @@ STOP_SECONDS = 15
 The longest request takes 40 s; those who stop a worker rarely wait that long (30 s in Kubernetes) before they kill it.
 """
 
-_LOOK_FOR_BEAT_EVERY = 15
+_LOOK_AROUND_EVERY = 15
 
 log = logging.getLogger(__name__)
 _stopped = threading.Event()
@@ -89,20 +91,26 @@ def _beat(name: str) -> None:
         with _guard.lock:
             try:
                 close_old_connections()
-                workers.beat(name)
-                if count % _LOOK_FOR_BEAT_EVERY == 0:
-                    _look_for_beat()
+                now = workers.beat(name)
+                if count % _LOOK_AROUND_EVERY == 0:
+                    look_around(now)
             except Error as error:
                 log.warning("no heartbeat: the database does not answer: %s", error)
             finally:
                 connection.close()
 
 
-def _look_for_beat() -> None:
-    """Tell people where no beat runs: it cannot say so itself."""
+def look_around(now: datetime) -> None:
+    """Tell people what nobody else can: that no beat runs, or that this machine's clock is off.
+
+    By a clock that is ahead, each sweep has expired when it comes, and nothing is repaired. ``now`` is the database's.
+    """
     silence = schedule.beat_is_missing()
     if silence is not None:
         tasks.alert("beat-missing", silence)
+    wrong = schedule.clock_is_off(now)
+    if wrong is not None:
+        tasks.alert(f"clock:{socket.gethostname()}", wrong)
 
 
 def _stop_children() -> None:

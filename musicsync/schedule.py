@@ -5,6 +5,7 @@ what did not happen. One clock counts for all of it, the database's.
 """
 
 import json
+import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,6 +30,7 @@ OVERDUE = timedelta(minutes=10)
 """A run that its schedule meant this long ago, and that was not started, is missing."""
 FULL_RUN_PATIENCE = timedelta(hours=2)
 """How long a full run waits for another run of its provider."""
+CLOCKS_AGREE_SECONDS = 5.0
 _STAGGER_MINUTES = 13
 _TICK = timedelta(microseconds=1)
 
@@ -157,6 +159,19 @@ def beat_is_missing() -> str | None:
         return None
     since = f"{silence[0].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     return f"no beat since {since}: nothing is scheduled and nothing lost is sent again: start `celery -A project beat`"
+
+
+def clock_is_off(now: datetime) -> str | None:
+    """Return one line for people where this machine's clock is not the database's; ``None`` where it is.
+
+    ``now`` is what the database's says at this moment.
+    """
+    ahead = (datetime.now(UTC) - now).total_seconds()
+    if abs(ahead) < CLOCKS_AGREE_SECONDS:
+        return None
+    direction = "ahead of" if ahead > 0 else "behind"
+    host = socket.gethostname()
+    return f"The clock of {host} is {direction} the database's: set both by NTP; slots go by the database's"
 
 
 def _last_slot(task: PeriodicTask, until: datetime, after: datetime | None = None) -> datetime | None:

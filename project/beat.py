@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from celery.beat import Scheduler
@@ -25,7 +25,6 @@ from musicsync.sync import leader
 LEADING_SECONDS = 1.0
 FOLLOWING_SECONDS = 5
 """With a lease of 15 s, a leader that is lost is followed within 20 s."""
-CLOCKS_AGREE_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -116,14 +115,10 @@ class LeadingScheduler(Scheduler):
 
     def _agrees(self, now: datetime) -> bool:
         """Tell whether this machine's clock is right; by one that is behind, a message has expired when it is sent."""
-        ahead = (datetime.now(UTC) - now).total_seconds()
-        if abs(ahead) < CLOCKS_AGREE_SECONDS:
-            return True
-        direction = "ahead of" if ahead > 0 else "behind"
-        host = socket.gethostname()
-        text = f"The clock of {host} is {direction} the database's: set both by NTP; slots go by the database's"
-        self._tell(f"clock:{host}", text)
-        return False
+        wrong = schedule.clock_is_off(now)
+        if wrong:
+            self._tell(f"clock:{socket.gethostname()}", wrong)
+        return wrong is None
 
     def _tell(self, key: str, subject: str) -> None:
         """Tell people, once for each process and text."""

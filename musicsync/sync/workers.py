@@ -1,5 +1,7 @@
 """Which workers are alive. A lease is good as long as its worker is heard of."""
 
+from datetime import datetime
+
 from musicsync.models import Worker
 from musicsync.sync import sql
 
@@ -24,13 +26,18 @@ def register(name: str) -> None:
     _current[:] = [Worker.objects.create(name=name).pk]
 
 
-def beat(name: str) -> None:
-    """Say that the worker of this process is alive, also where it was taken for lost meanwhile."""
-    sql.execute(
+def beat(name: str) -> datetime:
+    """Say that the worker of this process is alive, also where it was taken for lost meanwhile.
+
+    Returns what the database's clock says.
+    """
+    rows = sql.query(
         f"INSERT INTO {_TABLE} (id, name, seen_at) VALUES (%s, %s, clock_timestamp()) "  # noqa: S608
-        "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+        "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING seen_at",
         [current(), name],
     )
+    seen_at: datetime = rows[0]["seen_at"]
+    return seen_at
 
 
 def leave() -> None:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
-from musicsync import schedule, tasks
+from musicsync import heartbeat, schedule, tasks
 from musicsync.models import Alert, Leader, Provider, Run
 from musicsync.sync import leader
 from tests.integration.paging import open_run, provider
@@ -310,6 +310,14 @@ def test_what_is_made_up_for_is_the_last_slot_and_no_earlier_one(one: Provider) 
     every(10, "minutes")
     (found,) = schedule.missing_runs()
     assert (found.slot, found.last_slot) == (slot + timedelta(minutes=20), slot + timedelta(minutes=30))
+
+
+@pytest.mark.parametrize(("off", "said"), [(-60, "is ahead of the database's"), (60, "is behind the database's")])
+def test_people_are_told_of_a_worker_whose_clock_is_off(off: int, said: str) -> None:
+    heartbeat.look_around(timezone.now())
+    assert not Alert.objects.exists()
+    heartbeat.look_around(timezone.now() + timedelta(seconds=off))
+    assert said in Alert.objects.get().subject
 
 
 def test_nobody_is_told_of_a_beat_that_never_was_and_everybody_of_one_that_is_no_more() -> None:
