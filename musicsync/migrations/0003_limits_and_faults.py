@@ -13,6 +13,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # In the order in which workers that still run take them: otherwise the two wait for each other, and one fails.
+        migrations.RunSQL(
+            "LOCK TABLE musicsync_fetch, musicsync_run, musicsync_provider, musicsync_budget IN ACCESS EXCLUSIVE MODE",
+            migrations.RunSQL.noop,
+        ),
         migrations.CreateModel(
             name="Circuit",
             fields=[
