@@ -156,9 +156,9 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "project.redacting.ErrorPageFilter"
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = environment.one_of(
-    "LOG_LEVEL", env.str("LOG_LEVEL", default="INFO").upper(), logging.getLevelNamesMapping()
+    "LOG_LEVEL", (env.str("LOG_LEVEL", default="") or "INFO").upper(), logging.getLevelNamesMapping()
 )
-LOG_FORMAT = environment.one_of("LOG_FORMAT", env.str("LOG_FORMAT", default="text"), ("text", "json"))
+LOG_FORMAT = environment.one_of("LOG_FORMAT", env.str("LOG_FORMAT", default="") or "text", ("text", "json"))
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
