@@ -98,12 +98,12 @@ def test_trouble_comes_by_chance_and_ends(echo: tuple[str, int]) -> None:
 
 def asked(proxy: Proxy) -> bool:
     """Tell whether a question through the proxy is answered."""
-    with connect(proxy) as connection:
-        try:
+    try:
+        with connect(proxy) as connection:
             connection.sendall(b"question")
             return receive(connection, 8) == b"question"
-        except OSError:
-            return False
+    except OSError:
+        return False
 
 
 def test_a_server_that_is_away_is_away_behind_the_proxy() -> None:
