@@ -3,7 +3,7 @@
 Docs:       https://developers.deezer.com/api (sign-in needed); the forms here were checked against recorded answers.
 Auth:       none for the catalogue.
 Rate:       50 requests in 5 seconds per IP address. 10 a second with no burst stays inside every such window, because
-            a budget is used to 98.5 %.
+            a budget is used to 98.75 %.
 Errors:     come with HTTP 200 as ``{"error": {"type", "message", "code"}}``: code 4 quota, 100 items limit, 200
             permission, 300 token, 500 parameter, 501 missing parameter, 600 query, 700 busy, 800 no data. A quota error
             has no Retry-After; the window is 5 seconds.

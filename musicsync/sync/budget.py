@@ -16,7 +16,7 @@ LONGEST_COOLDOWN_SECONDS = 7 * 24 * 3600.0
 LONGEST_TURN_SECONDS = 10.0
 """A request out of a run waits no longer for its slot: with a budget of one an hour nobody could try a provider."""
 
-PACE = 0.985
+PACE = 0.9875
 """The share of the rate that is used: the rest is for requests that are a little late, so that none is one too many."""
 
 _TABLE = Budget._meta.db_table
