@@ -104,8 +104,11 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- Database ---------------------------------------------------------------------------------------------------------
 
+_database = embedded.database(VAR) if EMBEDDED_DATABASE else environment.database(DATABASE_URL)
+# Each page runs the same few statements: from the fifth time on PostgreSQL has them parsed and planned.
+_database["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": 5} | _database.get("OPTIONS", {})
 DATABASES = {
-    "default": (embedded.database(VAR) if EMBEDDED_DATABASE else environment.database(DATABASE_URL))
+    "default": _database
     | {
         # A connection for each task would cost PostgreSQL a new process each time, so it is kept. Celery asks Django to
         # close those past their age after each task: a child holds one, and none for longer than this.

@@ -134,7 +134,7 @@ def refresh(touched: Touched, cause: Cause) -> None:
     changes = [change for entity in POLICY for change in found.get(entity, [])]
     for change in changes:
         change |= {"provider_id": cause.provider_id, "run_id": cause.run_id}
-    sql.insert(
+    sql.copy(
         Change._meta.db_table,
         {"entity": "text", "entity_id": "bigint", "action": "text", "before": "jsonb", "after": "jsonb"}
         | {"provider_id": "bigint", "run_id": "bigint"},
@@ -229,7 +229,7 @@ def _write(entity: Entity, versions: Mapping[int, _Version], stored: Mapping[int
         | {name: version.values[name] for name in ("state", *shape.columns)}
         for id_, version in versions.items()
     ]
-    sql.insert(shape.table, columns, [row for row in rows if row["id"] not in stored])
+    sql.copy(shape.table, columns, [row for row in rows if row["id"] not in stored])
     sql.update(shape.table, columns, [row for row in rows if row["id"] in stored], ", changed_at = now()")
     if shape.credits:
         _write_credits(entity, {id_: version.values["credits"] for id_, version in versions.items()}, stored)
@@ -312,7 +312,7 @@ def _write_credits(entity: Entity, lines: Mapping[int, list[sql.Row]], stored: M
     differing = [id_ for id_, wanted in lines.items() if wanted != was.get(id_, [])]
     if any(was.get(id_) for id_ in differing):
         sql.execute(f"DELETE FROM {shape.credits} WHERE {shape.link} = ANY(%s::bigint[])", [differing])  # noqa: S608
-    sql.insert(
+    sql.copy(
         str(shape.credits),
         {shape.link: "bigint", "position": "int", "artist_id": "bigint", "name": "text", "join_phrase": "text"},
         [{shape.link: id_, "position": n} | line for id_ in differing for n, line in enumerate(lines[id_])],
@@ -326,7 +326,7 @@ def _write_isrcs(isrcs: Mapping[int, list[str]], stored: Mapping[int, _Version])
     if dropped:
         sql.execute(f"DELETE FROM {table} WHERE code = ANY(%s::text[])", [sorted(dropped)])  # noqa: S608
     new = [(code, id_) for id_, codes in isrcs.items() for code in codes if code not in was.get(id_, ())]
-    sql.insert(
+    sql.copy(
         table,
         {"code": "text", "recording_id": "bigint"},
         [{"code": code, "recording_id": id_} for code, id_ in sorted(new)],

@@ -238,11 +238,11 @@ def owe(run_id: int, provider_id: int, mode: str, scope_id: int, requests: Seque
             {"run_id": run_id, "scope_id": scope_id, "key": request.key, "request": msgspec.to_builtins(request)}
             for request in owed[start : start + _PLAN_CHUNK]
         ]
-        sql.insert(
+        sql.insert_missing(
             _FETCH,
             {"run_id": "bigint", "scope_id": "bigint", "key": "text", "request": "jsonb", "counts": "jsonb"},
             [row | {"counts": {}} for row in rows],
-            "ON CONFLICT (run_id, key) DO NOTHING",
+            "run_id, key",
         )
 
 

@@ -127,7 +127,7 @@ def write(provider_id: int, run_id: int, kind: Kind, delta: Delta) -> None:
     columns = _COLUMNS | dict.fromkeys(LINKS[kind], "bigint") | (_TRACK_COLUMNS if kind == "track" else {})
     rows = {row.external_id: _as_columns(row, kind, run_id) for row in delta.rows}
     new = [rows[row.external_id] | {"provider_id": provider_id, "external_id": row.external_id} for row in delta.new]
-    sql.insert(TABLES[kind], columns | _NEW_COLUMNS, new)
+    sql.copy(TABLES[kind], columns | _NEW_COLUMNS, new)
     changed = sorted((rows[row.external_id] for row in delta.changed), key=lambda row: row["id"])
     sql.update(TABLES[kind], columns, changed, ", state = 'present', merged_into = NULL, changed_at = now()")
 
