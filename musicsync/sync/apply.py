@@ -135,59 +135,70 @@ def _write_records(lease: Lease, page: Page, parser_version: int) -> _Written:
     lesson = drift.check(lease, parser_version, records, deltas)
     merged = {kind: {item.old: item.new for item in page.merged if item.kind == kind} for kind in KINDS}
     touched = Touched()
-    for delta in deltas.values():
-        _touch(touched, delta.changed)
-
-    linking.link_artists(lease.provider_id, deltas["artist"].rows, merged["artist"])
-    sources.write(lease.provider_id, lease.run_id, "artist", deltas["artist"])
-    moved, absorbed = linking.link_releases(lease.provider_id, deltas["release"].rows, merged["release"])
-    touched.merged["release"] = absorbed
-    sources.write(lease.provider_id, lease.run_id, "release", deltas["release"])
-    relinked = _tracks_to_relink(lease, moved, deltas["track"], touched)
-    rejected = _link_tracks(lease, deltas["track"], relinked, touched)
-    sources.write(lease.provider_id, lease.run_id, "track", deltas["track"])
-    sources.write(lease.provider_id, lease.run_id, "track", Delta(new=[], changed=relinked, unchanged=[]))
-
-    for delta in deltas.values():
-        _touch(touched, delta.rows)
-    _touch(touched, relinked)
+    rejected = _write_sources(lease, deltas, merged, touched)
     counts = {f"{kind}.merged": _merge(lease, kind, merged[kind], touched) for kind in KINDS if merged[kind]}
-    catalogue.refresh(touched, Cause(lease.provider_id, lease.run_id))
+    if page.merged:
+        # An id that was merged away says nothing any more, so what is said is read once all is written.
+        touched.new.clear()
+    catalogue.refresh(touched, Cause(lease.provider_id, lease.provider, lease.run_id))
     for kind, delta in deltas.items():
         found = {"created": len(delta.new), "updated": len(delta.changed), "unchanged": len(delta.unchanged)}
         counts |= {f"{kind}.{what}": number for what, number in found.items() if number}
     return _Written(counts, {kind: delta.seen for kind, delta in deltas.items()}, rejected, lesson)
 
 
-def _touch(touched: Touched, rows: Sequence[SourceRow]) -> None:
-    for row in rows:
-        touched.add(row.links)
+def _write_sources(
+    lease: Lease, deltas: Mapping[Kind, Delta], merged: Mapping[Kind, Mapping[str, str]], touched: Touched
+) -> list[RejectedItem]:
+    """Link and write the source rows, and note what they touch; return the tracks whose release is not known."""
+    for delta in deltas.values():
+        touched.add([row.links for row in delta.changed])
+    artists = linking.link_artists(lease.provider_id, deltas["artist"].rows, merged["artist"])
+    moved, releases = linking.link_releases(lease.provider_id, deltas["release"].rows, merged["release"])
+    relinked = _tracks_to_relink(lease, moved, deltas["track"])
+    touched.add([row.links for row in relinked])
+    known = _releases_named(lease, deltas, relinked)
+    rejected = _reject(deltas["track"], known)
+    rows = [*deltas["track"].rows, *relinked]
+    touched.places, tracks = linking.link_tracks(rows, known, releases.new)
+    recordings = linking.link_recordings(lease.provider_id, rows, tracks.new)
+    touched.track.update(linking.absorb(recordings.absorbed))
+    touched.recording.update(recordings.absorbed.keys(), recordings.absorbed.values())
+    for kind, delta in deltas.items():
+        sources.write(lease.provider_id, lease.run_id, kind, delta)
+        touched.add([row.links for row in delta.rows])
+    sources.write(lease.provider_id, lease.run_id, "track", Delta(changed=relinked))
+    touched.add([row.links for row in relinked])
+    touched.merged |= {"release": releases.absorbed, "recording": recordings.absorbed}
+    touched.new |= {"artist": artists.new, "release": releases.new, "recording": recordings.new, "track": tracks.new}
+    touched.artists = deltas["artist"].entities("artist_id")
+    return rejected
 
 
-def _tracks_to_relink(lease: Lease, moved: Sequence[str], delta: Delta, touched: Touched) -> list[SourceRow]:
+def _tracks_to_relink(lease: Lease, moved: Sequence[str], delta: Delta) -> list[SourceRow]:
     """Return the tracks that stand on a release which is another catalogue row now, but are as they were themselves."""
     if not moved:
         return []
     changed = {row.id for row in delta.changed}
-    rows = [row for row in sources.stored_tracks_of(lease.provider_id, moved) if row.id not in changed]
-    _touch(touched, rows)
-    return rows
+    return [row for row in sources.stored_tracks_of(lease.provider_id, moved) if row.id not in changed]
 
 
-def _link_tracks(lease: Lease, delta: Delta, relinked: Sequence[SourceRow], touched: Touched) -> list[RejectedItem]:
-    """Link tracks to recordings and places; take those out of the delta whose release is not known."""
-    rows = [*delta.rows, *relinked]
-    named = {row.fields["release_id"] for row in rows if row.fields.get("release_id")}
-    releases = sources.entities_of(lease.provider_id, "release", named)
-    unknown = {row.id: row for row in delta.rows if row.fields.get("release_id") not in (None, *releases)}
-    delta.new = [row for row in delta.new if row.id not in unknown]
-    delta.changed = [row for row in delta.changed if row.id not in unknown]
-    rows = [row for row in rows if row.id not in unknown]
-    touched.places |= linking.link_tracks(rows, releases)
-    absorbed = linking.link_recordings(lease.provider_id, rows)
-    touched.track.update(linking.absorb(absorbed))
-    touched.recording.update(absorbed.keys(), absorbed.values())
-    touched.merged["recording"] = absorbed
+def _releases_named(lease: Lease, deltas: Mapping[Kind, Delta], relinked: Sequence[SourceRow]) -> dict[str, int]:
+    """Return the catalogue's release of each id that the tracks name, where it is known."""
+    found = deltas["release"].entities("release_id")
+    named = {
+        name for row in (*deltas["track"].rows, *relinked) if (name := row.fields.get("release_id"))
+    } - found.keys()
+    return found | sources.entities_of(lease.provider_id, "release", named)
+
+
+def _reject(delta: Delta, releases: Mapping[str, int]) -> list[RejectedItem]:
+    """Take the tracks out of the delta whose release is not known, and return them."""
+    known = {None, *releases}
+    unknown = {row.id: row for row in delta.rows if row.fields.get("release_id") not in known}
+    if unknown:
+        delta.new = [row for row in delta.new if row.id not in unknown]
+        delta.changed = [row for row in delta.changed if row.id not in unknown]
     return [
         RejectedItem(
             path=f"track {row.external_id}",
@@ -219,7 +230,7 @@ def _merge(lease: Lease, kind: Kind, merged: Mapping[str, str], touched: Touched
     }
     for old in found:
         new = into.get(old.pop("merged_into"), {})
-        touched.add(old)
+        touched.add([old])
         touched.merge(old, new)
     return len(found)
 

@@ -3,9 +3,11 @@
 The rows are locked first, in the order of their ids, and their sources are read after that: of two pages that speak of
 the same recording at the same time, the second sees what the first wrote. The lock (NO KEY UPDATE) lets foreign keys
 pass, so that writers of sources do not wait for it.
+
+Of a row that is new nobody else can know: all that is said of it is in the page at hand, and nothing is read for it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from msgspec import Struct, field
@@ -24,10 +26,12 @@ from musicsync.models import (
 from musicsync.sync import sql
 from musicsync.sync.matching import isrcs_of
 from musicsync.sync.merging import POLICY, Canonical, Entity, Said, canonical
-from musicsync.sync.sources import LIVE, TABLES, entities_of
+from musicsync.sync.sources import LIVE, TABLES, SourceRow, entities_of
 
 Place = tuple[int, int, int]
 """Release, disc and position: where a track stands."""
+Artists = Mapping[tuple[int | None, str | None], int]
+"""The catalogue's artist of a provider and its id of the artist."""
 
 _LOCK_ORDER: tuple[Entity, ...] = ("recording", "artist", "release", "track")
 """Recordings first: ``linking`` has locked some of them by then."""
@@ -80,16 +84,19 @@ _SHAPES: dict[Entity, _Shape] = {
 
 
 class Cause(Struct, frozen=True):
-    """Whose answer, in which run, brings a change about."""
+    """Whose answer, in which run, brings a change about; ``provider`` is the slug."""
 
     provider_id: int
+    provider: str
     run_id: int
 
 
 class Touched(Struct):
     """The catalogue rows whose sources have changed.
 
-    ``places`` says where new tracks stand; ``merged`` which rows are another now, as {absorbed: kept}.
+    ``places`` says where new tracks stand; ``merged`` which rows are another now, as {absorbed: kept}. ``new`` may have
+    all that is said of rows that are new, and ``artists`` the catalogue's artists of ids of the provider at hand: what
+    is not there is read.
     """
 
     artist: set[int] = field(default_factory=set)
@@ -98,12 +105,14 @@ class Touched(Struct):
     track: set[int] = field(default_factory=set)
     places: dict[int, Place] = field(default_factory=dict)
     merged: dict[Entity, dict[int, int]] = field(default_factory=dict)
+    new: dict[Entity, Mapping[int, Sequence[SourceRow]]] = field(default_factory=dict)
+    artists: Mapping[str, int] = field(default_factory=dict)
 
-    def add(self, links: Mapping[str, int | None]) -> None:
-        """Note the rows that a source row is or was linked to, by column ("artist_id")."""
-        for column, entity_id in links.items():
-            if entity_id is not None:
-                getattr(self, column.removesuffix("_id")).add(entity_id)
+    def add(self, links: Sequence[Mapping[str, int | None]]) -> None:
+        """Note the rows that source rows of one kind are or were linked to, by column ("artist_id")."""
+        for column in links[0] if links else ():
+            entities: set[int] = getattr(self, column.removesuffix("_id"))
+            entities.update(entity_id for row in links if (entity_id := row[column]) is not None)
 
     def merge(self, old: Mapping[str, int | None], new: Mapping[str, int | None]) -> None:
         """Note that the rows of one source row's links are those of another's now, by column."""
@@ -126,11 +135,7 @@ def refresh(touched: Touched, cause: Cause) -> None:
     Raises:
         IntegrityError: another transaction has just written a row with the same key; apply the page once more.
     """
-    found: dict[Entity, list[sql.Row]] = {}
-    for entity in _LOCK_ORDER:
-        ids = sorted(getattr(touched, entity))
-        if ids:
-            found[entity] = _refresh(entity, ids, touched)
+    found = {entity: _refresh(entity, touched, cause) for entity in _LOCK_ORDER if getattr(touched, entity)}
     changes = [change for entity in POLICY for change in found.get(entity, [])]
     for change in changes:
         change |= {"provider_id": cause.provider_id, "run_id": cause.run_id}
@@ -142,13 +147,17 @@ def refresh(touched: Touched, cause: Cause) -> None:
     )
 
 
-def _refresh(entity: Entity, ids: list[int], touched: Touched) -> list[sql.Row]:
+def _refresh(entity: Entity, touched: Touched, cause: Cause) -> list[sql.Row]:
     """Bring the rows of one entity in line and return what changed."""
-    stored = _stored(entity, ids)
-    wanted = _wanted(entity, ids)
+    ids: set[int] = getattr(touched, entity)
+    new_rows = touched.new.get(entity, {})
+    known = sorted(ids - new_rows.keys())
+    stored = _stored(entity, known)
+    said = _said(entity, known) | _said_now(new_rows, cause)
+    wanted = _wanted(entity, said, {(cause.provider_id, id_): artist for id_, artist in touched.artists.items()})
     versions: dict[int, _Version] = {}
     changes = []
-    for id_ in ids:
+    for id_ in sorted(ids):
         old, new = stored.get(id_), wanted.get(id_)
         if new is not None and entity == "track":
             new.values |= _place(touched.places.get(id_), old)
@@ -182,6 +191,8 @@ def _difference(old: _Version | None, new: _Version, merged_into: int | None) ->
 
 def _stored(entity: Entity, ids: list[int]) -> dict[int, _Version]:
     """Lock the rows in the order of their ids and return them as they are."""
+    if not ids:
+        return {}
     shape = _SHAPES[entity]
     rows = sql.query(
         f"SELECT id, state, provenance, {', '.join(shape.columns)} FROM {shape.table} "  # noqa: S608
@@ -197,25 +208,42 @@ def _stored(entity: Entity, ids: list[int]) -> dict[int, _Version]:
     return versions
 
 
-def _wanted(entity: Entity, ids: list[int]) -> dict[int, _Version]:
-    """Return what the rows should be by what their live sources say; nothing for a row that has none."""
+def _said(entity: Entity, ids: list[int]) -> dict[int, list[Said]]:
+    """Return what the live sources of the rows say, from the most to the least trusted; nothing where there is none."""
+    if not ids:
+        return {}
     shape = _SHAPES[entity]
     recording = "s.recording_id" if shape.sources == TABLES["track"] else "NULL"
     rows = sql.query(
         f"SELECT s.{shape.link} AS entity_id, s.provider_id, p.slug, s.fields, {recording} AS recording_id "  # noqa: S608
         f"FROM {shape.sources} s JOIN {Provider._meta.db_table} p ON p.id = s.provider_id "
-        f"WHERE s.{shape.link} = ANY(%s::bigint[]) AND s.state = ANY(%s) ORDER BY p.trust, p.slug, s.external_id",
+        f"WHERE s.{shape.link} = ANY(%s::bigint[]) AND s.state = ANY(%s) "
+        'ORDER BY p.trust, p.slug, s.external_id COLLATE "C"',
         [ids, list(LIVE)],
     )
-    said = {
+    return {
         id_: [Said(row["slug"], row["provider_id"], row["fields"], row["recording_id"]) for row in group]
         for id_, group in sql.grouped(rows, "entity_id").items()
     }
+
+
+def _said_now(new: Mapping[int, Sequence[SourceRow]], cause: Cause) -> dict[int, list[Said]]:
+    """Return what the page at hand says of rows that are new. Its rows are sorted by id, as ``_said`` sorts them."""
+    return {
+        id_: [Said(cause.provider, cause.provider_id, row.fields, row.links.get("recording_id")) for row in rows]
+        for id_, rows in new.items()
+    }
+
+
+def _wanted(entity: Entity, said: Mapping[int, Sequence[Said]], known_artists: Artists) -> dict[int, _Version]:
+    """Return what the rows should be by what is said of them."""
     found = {id_: canonical(entity, sources) for id_, sources in said.items()}
-    artists = _artists_of(found.values())
+    artists = _artists_of(found.values(), known_artists) if _SHAPES[entity].credits else {}
     versions = {}
     for id_, best in found.items():
-        isrcs = {code for source in said[id_] for code in isrcs_of(source.fields)}
+        isrcs: set[str] = set()
+        if entity == "recording":
+            isrcs = isrcs.union(*(isrcs_of(source.fields) for source in said[id_]))
         parts = _parts(entity, _credit_lines(best, artists), sorted(isrcs))
         versions[id_] = _Version(best.values | {"state": _PRESENT} | parts, best.provenance)
     return versions
@@ -224,11 +252,7 @@ def _wanted(entity: Entity, ids: list[int]) -> dict[int, _Version]:
 def _write(entity: Entity, versions: Mapping[int, _Version], stored: Mapping[int, _Version]) -> None:
     shape = _SHAPES[entity]
     columns = {"id": "bigint", "state": "text", "provenance": "jsonb", **shape.columns}
-    rows = [
-        {"id": id_, "provenance": version.provenance}
-        | {name: version.values[name] for name in ("state", *shape.columns)}
-        for id_, version in versions.items()
-    ]
+    rows = [version.values | {"id": id_, "provenance": version.provenance} for id_, version in versions.items()]
     sql.copy(shape.table, columns, [row for row in rows if row["id"] not in stored])
     sql.update(shape.table, columns, [row for row in rows if row["id"] in stored], ", changed_at = now()")
     if shape.credits:
@@ -256,7 +280,7 @@ def _place(place: Place | None, stored: _Version | None) -> dict[str, Any]:
     return dict(zip(_PLACE_COLUMNS, place, strict=True))
 
 
-def _credit_lines(best: Canonical, artists: Mapping[tuple[int | None, str], int]) -> list[sql.Row]:
+def _credit_lines(best: Canonical, artists: Artists) -> list[sql.Row]:
     return [
         {
             "name": line["name"],
@@ -267,17 +291,20 @@ def _credit_lines(best: Canonical, artists: Mapping[tuple[int | None, str], int]
     ]
 
 
-def _artists_of(found: Iterable[Canonical]) -> dict[tuple[int | None, str], int]:
-    """Return the catalogue's artist of each (provider, provider's id) that the credits name."""
-    named: dict[int, set[str]] = {}
-    for best in found:
-        if best.credits_provider_id is not None:
-            ids = {line["artist_id"] for line in best.credits if line["artist_id"] is not None}
-            named.setdefault(best.credits_provider_id, set()).update(ids)
+def _artists_of(found: Iterable[Canonical], known: Artists) -> Artists:
+    """Return the artists that the credits name: those that are known, and what is read of the others."""
+    named = {(best.credits_provider_id, line["artist_id"]) for best in found for line in best.credits}
+    unknown: dict[int, list[str]] = {}
+    for provider_id, external_id in named - known.keys():
+        if provider_id is not None and external_id is not None:
+            unknown.setdefault(provider_id, []).append(external_id)
     return {
-        (provider_id, external_id): artist
-        for provider_id, external_ids in named.items()
-        for external_id, artist in entities_of(provider_id, "artist", external_ids).items()
+        **known,
+        **{
+            (provider_id, external_id): artist
+            for provider_id, external_ids in unknown.items()
+            for external_id, artist in entities_of(provider_id, "artist", external_ids).items()
+        },
     }
 
 

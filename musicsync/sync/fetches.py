@@ -70,8 +70,9 @@ _BACK = "f.id, f.status, extract(epoch FROM f.not_before - clock_timestamp())::f
 class Lease(Struct, frozen=True):
     """The right to work on one fetch, held by a token until it runs out.
 
-    ``wait`` is in seconds: sleep it before the request is sent. ``concurrency`` is how many requests the budget allows
-    at the same time, ``attempts`` how often somebody began to work on the fetch, this time included.
+    ``provider`` is its slug. ``wait`` is in seconds: sleep it before the request is sent. ``concurrency`` is how many
+    requests the budget allows at the same time, ``attempts`` how often somebody began to work on the fetch, this time
+    included.
     """
 
     id: int
@@ -79,6 +80,7 @@ class Lease(Struct, frozen=True):
     run_id: int
     scope_id: int
     provider_id: int
+    provider: str
     mode: Mode
     key: str
     request: Request
@@ -121,8 +123,8 @@ def claim(fetch_id: int, task_id: str = "") -> Lease | Postponed | None:
             WHERE f.id = %s AND r.id = f.run_id AND r.status = 'running'
               AND f.status IN ('pending', 'queued', 'waiting')
               AND (f.not_before IS NULL OR f.not_before <= clock_timestamp())
-            RETURNING f.id, f.lease_token AS token, f.run_id, f.scope_id, r.provider_id, p.budget_id, r.mode,
-                      f.key, f.request, f.attempts, c.opened_at,
+            RETURNING f.id, f.lease_token AS token, f.run_id, f.scope_id, r.provider_id, p.slug AS provider,
+                      p.budget_id, r.mode, f.key, f.request, f.attempts, c.opened_at,
                       CASE WHEN b.concurrency > 0 THEN b.concurrency <= ({_ASKING} b.id) ELSE false END AS is_full
         ), slot AS (
             UPDATE {_BUDGET} b SET {RESERVE} FROM claimed

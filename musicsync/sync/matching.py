@@ -17,11 +17,12 @@ from musicsync.identifiers import is_gtin, is_isrc
 class Claim(Struct, frozen=True):
     """What one source row says of its identity.
 
-    ``keys`` are its valid GTIN or ISRCs, ``provider_key`` the provider's own id of the recording. ``linked`` is the
-    catalogue row it was linked to, ``beside`` the recording of the track at the same place of the same release.
+    ``keys`` are its valid GTIN or ISRCs, or its place on a release; ``provider_key`` is the provider's own id of the
+    recording. ``linked`` is the catalogue row it was linked to, ``beside`` the recording of the track at the same place
+    of the same release.
     """
 
-    keys: frozenset[str] = frozenset()
+    keys: frozenset[Hashable] = frozenset()
     provider_key: str | None = None
     linked: int | None = None
     beside: int | None = None
@@ -49,7 +50,7 @@ def isrcs_of(fields: Mapping[str, Any]) -> frozenset[str]:
 
 
 def match(
-    claims: Sequence[Claim], by_key: Mapping[str, int], by_provider_key: Mapping[str, int], bare: AbstractSet[int]
+    claims: Sequence[Claim], by_key: Mapping[Any, int], by_provider_key: Mapping[str, int], bare: AbstractSet[int]
 ) -> Verdict:
     """Return which catalogue row each claim speaks of.
 
@@ -64,9 +65,13 @@ def match(
     targets = [0] * len(claims)
     for number, group in enumerate(groups, start=1):
         members = [claims[index] for index in group]
-        keys = {key for claim in members for key in claim.keys}
+        keys = frozenset().union(*(claim.keys for claim in members))
         owners = sorted({_kept(by_key[key], absorbed) for key in keys if key in by_key})
         weak = list(dict.fromkeys(_kept(row, absorbed) for row in _weak_evidence(members, by_provider_key)))
+        if not owners and not weak:
+            for index in group:
+                targets[index] = -number
+            continue
         tied = [row for row in weak if row not in free]
         joined = sorted(free.intersection(weak))
         same = [*owners, *joined] if keys else [*tied[:1], *joined]
@@ -80,11 +85,10 @@ def match(
 
 def _weak_evidence(group: Sequence[Claim], by_provider_key: Mapping[str, int]) -> list[int]:
     """Return the rows that the group may join, by strength of evidence."""
-    linked = {claim.linked for claim in group if claim.linked is not None}
-    provider_keys = {claim.provider_key for claim in group if claim.provider_key is not None}
-    own = {by_provider_key[key] for key in provider_keys if key in by_provider_key}
-    beside = {claim.beside for claim in group if claim.beside is not None}
-    return [row for rows in (linked, own, beside) for row in sorted(rows)]
+    linked = {claim.linked for claim in group}
+    own = {by_provider_key.get(claim.provider_key or "") for claim in group}
+    beside = {claim.beside for claim in group}
+    return [row for rows in (linked, own, beside) for row in sorted(filter(None, rows))]
 
 
 def _kept(row: int, absorbed: Mapping[int, int]) -> int:
@@ -121,12 +125,11 @@ def _sharing(indices: Iterable[int], keys_of: Callable[[int], Iterable[Hashable]
     group_of: dict[Hashable, list[int]] = {}
     groups: dict[int, list[int]] = {}
     for index in indices:
-        keys = set(keys_of(index))
-        joined = [index]
-        for other in {id(group): group for key in keys if (group := group_of.get(key))}.values():
-            joined = [*other, *joined]
-            del groups[id(other)]
-            keys.update(*(keys_of(member) for member in other))
+        keys = keys_of(index)
+        met = {id(group): group for key in keys if (group := group_of.get(key)) is not None}
+        joined = [member for group in met.values() for member in group] + [index]
+        for other in met:
+            del groups[other]
         groups[id(joined)] = joined
-        group_of |= dict.fromkeys(keys, joined)
+        group_of |= dict.fromkeys((key for member in joined for key in keys_of(member)) if met else keys, joined)
     return list(groups.values())

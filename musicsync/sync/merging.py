@@ -28,35 +28,32 @@ class Canonical(Struct, frozen=True):
     credits_provider_id: int | None
 
 
-def _field(name: str) -> Callable[[Said], Any]:
-    return lambda said: said.fields.get(name)
-
-
-_NAMES: dict[Entity, tuple[str, ...]] = {
+POLICY: dict[Entity, tuple[str, ...]] = {
     "artist": ("name", "sort_name", "disambiguation", "type", "country"),
     "release": (
         *("title", "version", "type", "released", "label"),
-        *("catalog_number", "explicit", "track_count", "genres"),
+        *("catalog_number", "explicit", "track_count", "genres", "gtin"),
     ),
     "recording": ("title", "version", "duration_ms", "explicit"),
-    "track": ("title", "version", "number", "duration_ms"),
+    "track": ("title", "version", "number", "duration_ms", "recording_id"),
 }
+"""The canonical fields. The first source, by trust, that has a value gives it."""
 
-POLICY: dict[Entity, dict[str, Callable[[Said], Any]]] = {
-    entity: {name: _field(name) for name in names} for entity, names in _NAMES.items()
+_DERIVED: dict[str, Callable[[Said], Any]] = {
+    "gtin": lambda said: gtin_of(said.fields),
+    "recording_id": lambda said: said.recording_id,
 }
-POLICY["release"]["gtin"] = lambda said: gtin_of(said.fields)
-POLICY["track"]["recording_id"] = lambda said: said.recording_id
-"""How each canonical field is read from a source. The first source, by trust, that has a value gives it."""
+"""Those that are not read as the source gives them."""
 
 
 def canonical(entity: Entity, said: Sequence[Said]) -> Canonical:
     """Return the canonical values of an entity, given its sources from the most to the least trusted."""
     values: dict[str, Any] = dict.fromkeys(POLICY[entity])
     provenance = {}
-    for name, read in POLICY[entity].items():
+    for name in values:
+        derived = _DERIVED.get(name)
         for source in said:
-            value = read(source)
+            value = derived(source) if derived else source.fields.get(name)
             if value is not None:
                 values[name], provenance[name] = value, source.provider
                 break

@@ -158,7 +158,10 @@ def _csv(columns: Mapping[str, str], rows: Sequence[Row]) -> bytes:
         if (column := map(itemgetter(name), rows))
     ]
     lines = _JSON.encode_lines(list(zip(*values, strict=True)))[1:-2].replace(b"]\n[", b"\n")
-    return _ESCAPE.sub(_plain, lines) if _CONTROL.search(lines) else lines
+    # Most that look like an escaped control character are one within a JSON text, or a letter after a backslash.
+    if _CONTROL.search(lines) and _CONTROL.search(lines.replace(rb"\\", b"")):
+        return _ESCAPE.sub(_plain, lines)
+    return lines
 
 
 def _plain(escape: re.Match[bytes]) -> bytes:
@@ -173,7 +176,8 @@ def _jsonb(value: Any) -> str | None:
 def _array(texts: Sequence[str] | None) -> str | None:
     if texts is None:
         return None
-    return "{%s}" % ",".join('"%s"' % text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
 
 
 _WRITERS: dict[str, Callable[[Any], str | None]] = {"jsonb": _jsonb, "text[]": _array}
