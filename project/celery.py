@@ -7,8 +7,9 @@ import os
 
 from celery import Celery
 from celery.app.backends import BACKEND_ALIASES
-from celery.signals import after_setup_task_logger, import_modules, worker_init
+from celery.signals import after_setup_task_logger, import_modules, task_prerun, worker_init
 from django.conf import settings
+from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
 from project.checks import clear_errors, require_surroundings
@@ -50,6 +51,12 @@ def log_tasks_like_all_else(logger: logging.Logger, **_: object) -> None:
 def forget_statements(**_: object) -> None:
     """Turn DEBUG off in a worker: it would keep the text of thousands of statements in the memory of each process."""
     settings.DEBUG = False
+
+
+@task_prerun.connect
+def keep_sound_connections(**_: object) -> None:
+    """Close a database connection that is too old or broken, as Django does before each request."""
+    close_old_connections()
 
 
 @worker_init.connect
