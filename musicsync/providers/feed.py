@@ -111,12 +111,12 @@ class Feed(Adapter):
         releases: dict[str, ReleaseRecord] = {}
         records = [_track(track, artists, releases) for track in tracks.items]
         following = (
-            [Request(path=request.path, params={**request.params, "cursor": tracks.next})] if tracks.next else []
+            Request(path=request.path, params={**request.params, "cursor": tracks.next}) if tracks.next else None
         )
         return Page(
             records=(*artists.values(), *releases.values(), *records),
             rejected=tuple(rejected),
-            follow_ups=tuple(following),
+            following=following,
             watermark=tracks.watermark,
         )
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from musicsync.identifiers import clean_text
 from musicsync.models import KnownPage, Rejection
 from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
-from musicsync.sync import catalogue, drift, fetches, limits, linking, sources, sql
+from musicsync.sync import catalogue, drift, fetches, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
 from musicsync.sync.fetches import Lease
 from musicsync.sync.sources import LINKS, SEEN, TABLES, Delta, SourceRow
@@ -70,21 +70,20 @@ def _is_race(error: Exception) -> bool:
 
 @_in_one_transaction
 def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> None:
-    """Apply a page that was read.
+    """Apply a page that was read and sifted.
 
     Raises:
         Drifted: it holds far less than such pages did, and is held.
     """
     if not fetches.hold(lease):
         return
-    page = limits.sift(page)
     written = _write_records(lease, page, parser_version)
     rejected = [*page.rejected, *written.rejected]
     # What was refused here may be accepted once its release is known: such a page is to be read again.
     known = _keep_page(lease, page, None if written.rejected else etag, parser_version, written.seen, len(rejected))
     if rejected or known.rejected:
         _keep_rejections(lease, known, rejected)
-    fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.follow_ups)
+    fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.requests)
     fetches.close(lease, "page", written.counts | {"rejected": len(rejected)})
     if written.lesson:
         drift.keep(lease, written.lesson)
@@ -249,7 +248,7 @@ def _keep_page(
         "etag": etag,
         "parser_version": parser_version,
         "rejected": rejected,
-        "follow_ups": msgspec.json.decode(msgspec.json.encode(page.follow_ups)),  # lists, as the database gives them
+        "follow_ups": msgspec.json.decode(msgspec.json.encode(page.requests)),  # lists, as the database gives them
         "watermark": page.watermark,
         "missing_since_run_id": None,
         **{SEEN[kind]: ids for kind, ids in seen.items()},

@@ -248,6 +248,19 @@ def owe(run_id: int, provider_id: int, mode: str, scope_id: int, requests: Seque
         )
 
 
+def owe_ahead(lease: Lease, request: Request, window: int) -> list[int]:
+    """Owe the page after the leased one before that is applied; return the fetches to send a message about (ADR 11).
+
+    Whoever applies the leased one owes it once more, which changes nothing. Where a page of the run is dead, nothing is
+    owed ahead: the next one may be like it.
+    """
+    with transaction.atomic():
+        if not hold(lease) or Fetch.objects.filter(run=lease.run_id, status=Fetch.Status.DEAD).exists():
+            return []
+        owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, [request])
+    return fill_window(lease.run_id, window)
+
+
 def fill_window(run_id: int, window: int) -> list[int]:
     """Queue fetches of the run until ``window`` are in flight; return those to send a message about.
 

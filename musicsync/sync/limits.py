@@ -15,13 +15,14 @@ _EXCERPT = 300
 
 def sift(page: Page) -> Page:
     """Return the page with what is too long among its rejected items."""
-    refused = {id(thing): item for thing in (*page.records, *page.follow_ups) if (item := _refusal(thing))}
+    refused = {id(thing): item for thing in (*page.records, *page.requests) if (item := _refusal(thing))}
     if not refused:
         return page
     return msgspec.structs.replace(
         page,
         records=tuple(record for record in page.records if id(record) not in refused),
         follow_ups=tuple(request for request in page.follow_ups if id(request) not in refused),
+        following=None if id(page.following) in refused else page.following,
         rejected=(*page.rejected, *refused.values()),
     )
 

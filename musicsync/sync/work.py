@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from django.db import Error, connection
@@ -21,10 +22,12 @@ from musicsync.records import (
     Transient,
 )
 from musicsync.redaction import keep_secrets_out
-from musicsync.sync import apply, budget, circuit, fetches, sql
+from musicsync.sync import apply, budget, circuit, fetches, limits, sql
 from musicsync.sync.asking import client_for, probe, wait_for, wait_for_turn
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
+
+SendAhead = Callable[[Sequence[int]], None]
 
 MOST_SHEDS = 20
 """A provider that turned a request away so often has more than a load that passes."""
@@ -54,8 +57,11 @@ class Step(Struct, frozen=True, kw_only=True):
     notice: Notice | None = None
 
 
-def work(fetch_id: int, task_id: str = "") -> Step:
+def work(fetch_id: int, task_id: str = "", send_ahead: SendAhead | None = None) -> Step:
     """Work on one fetch: claim it, ask the provider, apply the answer, and see what is next.
+
+    ``send_ahead`` is called with the fetches that may be worked on while the answer is being applied. Without it these
+    are among those that ``Step`` has.
 
     Raises:
         Exception: whatever was not foreseen, after it was noted on the row, which is tried again.
@@ -68,7 +74,7 @@ def work(fetch_id: int, task_id: str = "") -> Step:
         return Step(postponed=lease)
     slot_at = time.monotonic() + lease.wait
     try:
-        return _work_on(lease, slot_at)
+        return _work_on(lease, slot_at, send_ahead)
     except SystemExit:
         _hand_back(lease, "its worker was told to stop")
         raise
@@ -83,12 +89,12 @@ def work(fetch_id: int, task_id: str = "") -> Step:
         raise
 
 
-def _work_on(lease: Lease, slot_at: float) -> Step:
+def _work_on(lease: Lease, slot_at: float, send_ahead: SendAhead | None) -> Step:
     """Ask and apply, and turn each outcome into what is next."""
     notice = None
     provider = Provider.objects.select_related("budget").get(pk=lease.provider_id)
     try:
-        _ask_and_apply(lease, provider, slot_at)
+        _ask_and_apply(lease, provider, slot_at, send_ahead)
     except RateLimited as error:
         budget.cool_down(lease.budget_id, error.retry_after)
         return Step(postponed=fetches.postpone(lease, str(error)))
@@ -132,7 +138,7 @@ def _go_on(lease: Lease, provider: Provider, notice: Notice | None = None) -> St
     return Step(run_id=lease.run_id, send=send, run_ended=run_ended, notice=notice)
 
 
-def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float) -> None:
+def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead: SendAhead | None) -> None:
     adapter = registry.get(provider.adapter)
     known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
     client = client_for(provider, adapter)
@@ -144,7 +150,9 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float) -> None:
         apply.not_modified(lease, known)
         return
     try:
-        page = adapter.parse(lease.request, response)
+        page = limits.sift(adapter.parse(lease.request, response))
+        if page.following and send_ahead:
+            send_ahead(fetches.owe_ahead(lease, page.following, provider.window))
         apply.page(lease, page, response.headers.get("etag"), adapter.parser_version)
     except ProviderError as error:
         error.excerpt = error.excerpt or excerpt(response.body)
