@@ -11,10 +11,10 @@ Form:       ``items`` of tracks, each with its release and artists embedded, so 
 
 from msgspec import Struct
 
-from musicsync.identifiers import clean_text
+from musicsync.identifiers import clean_text, storable
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope
-from musicsync.providers.wire import Each, Number, Text, Token, storable
+from musicsync.providers.wire import Each, Number, Text, Token
 from musicsync.records import (
     ArtistRecord,
     Credit,

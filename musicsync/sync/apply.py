@@ -22,6 +22,12 @@ from musicsync.sync.fetches import Lease
 from musicsync.sync.sources import LINKS, SEEN, TABLES, Delta, SourceRow
 
 _MOST_TRIES = 8
+_PAGE = KnownPage._meta.db_table
+_PAGE_COLUMNS = {
+    "provider_id": "bigint", "scope_id": "bigint", "key": "text", "etag": "text", "parser_version": "int",
+    "rejected": "int", "follow_ups": "jsonb", "watermark": "text", "missing_since_run_id": "bigint",
+    **dict.fromkeys(SEEN.values(), "bigint[]"),
+}
 
 P = ParamSpec("P")
 
@@ -80,9 +86,10 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> Non
     written = _write_records(lease, page, parser_version)
     rejected = [*page.rejected, *written.rejected]
     # What was refused here may be accepted once its release is known: such a page is to be read again.
-    known = _keep_page(lease, page, None if written.rejected else etag, parser_version, written.seen, len(rejected))
-    if rejected or known.rejected:
-        _keep_rejections(lease, known, rejected)
+    validator = None if written.rejected else etag
+    rejected_before = _keep_page(lease, page, validator, parser_version, written.seen, len(rejected))
+    if rejected or rejected_before:
+        _keep_rejections(lease, rejected)
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.requests)
     fetches.close(lease, "page", written.counts | {"rejected": len(rejected)})
     if written.lesson:
@@ -170,7 +177,8 @@ def _write_sources(
     touched.add([row.links for row in relinked])
     touched.merged |= {"release": releases.absorbed, "recording": recordings.absorbed}
     touched.new |= {"artist": artists.new, "release": releases.new, "recording": recordings.new, "track": tracks.new}
-    touched.artists = deltas["artist"].entities("artist_id")
+    artist_ids = deltas["artist"].entities("artist_id")
+    touched.artists = {(lease.provider_id, external_id): artist for external_id, artist in artist_ids.items()}
     return rejected
 
 
@@ -241,8 +249,8 @@ def _keep_page(
     parser_version: int,
     seen: Mapping[Kind, list[int]],
     rejected: int,
-) -> KnownPage:
-    """Keep what the page held; write only what differs."""
+) -> int:
+    """Keep what the page held; write only what differs. Returns how many of its items were rejected until now."""
     wanted = {
         "scope_id": lease.scope_id,
         "etag": etag,
@@ -255,15 +263,17 @@ def _keep_page(
     }
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
     if known is None:
-        return KnownPage.objects.create(provider_id=lease.provider_id, key=lease.key, **wanted)
+        sql.copy(_PAGE, _PAGE_COLUMNS, [wanted | {"provider_id": lease.provider_id, "key": lease.key}])
+        return 0
     differing = {name: value for name, value in wanted.items() if getattr(known, name) != value}
     if differing:
         KnownPage.objects.filter(pk=known.pk).update(**differing)
-    return known
+    return known.rejected
 
 
-def _keep_rejections(lease: Lease, known: KnownPage, rejected: Sequence[RejectedItem]) -> None:
+def _keep_rejections(lease: Lease, rejected: Sequence[RejectedItem]) -> None:
     """Keep the rejections of the page as it is now; those of before that stand go on as they are."""
+    known = KnownPage.objects.only("pk").get(provider_id=lease.provider_id, key=lease.key)
     stored = {(row.path, row.reason): row.pk for row in Rejection.objects.filter(page=known)}
     wanted = {(item.path, item.reason): item for item in rejected}
     solved = [pk for key, pk in stored.items() if key not in wanted]

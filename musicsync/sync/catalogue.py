@@ -95,8 +95,7 @@ class Touched(Struct):
     """The catalogue rows whose sources have changed.
 
     ``places`` says where new tracks stand; ``merged`` which rows are another now, as {absorbed: kept}. ``new`` may have
-    all that is said of rows that are new, and ``artists`` the catalogue's artists of ids of the provider at hand: what
-    is not there is read.
+    all that is said of rows that are new, and ``artists`` those that credits name: what is not there is read.
     """
 
     artist: set[int] = field(default_factory=set)
@@ -106,7 +105,7 @@ class Touched(Struct):
     places: dict[int, Place] = field(default_factory=dict)
     merged: dict[Entity, dict[int, int]] = field(default_factory=dict)
     new: dict[Entity, Mapping[int, Sequence[SourceRow]]] = field(default_factory=dict)
-    artists: Mapping[str, int] = field(default_factory=dict)
+    artists: Artists = field(default_factory=dict)
 
     def add(self, links: Sequence[Mapping[str, int | None]]) -> None:
         """Note the rows that source rows of one kind are or were linked to, by column ("artist_id")."""
@@ -154,7 +153,7 @@ def _refresh(entity: Entity, touched: Touched, cause: Cause) -> list[sql.Row]:
     known = sorted(ids - new_rows.keys())
     stored = _stored(entity, known)
     said = _said(entity, known) | _said_now(new_rows, cause)
-    wanted = _wanted(entity, said, {(cause.provider_id, id_): artist for id_, artist in touched.artists.items()})
+    wanted = _wanted(entity, said, touched.artists)
     versions: dict[int, _Version] = {}
     changes = []
     for id_ in sorted(ids):

@@ -11,6 +11,7 @@ LONGEST_ID_BYTES = 500
 LONGEST_NAME_BYTES = 2500
 LONGEST_KEY_BYTES = 2500
 _EXCERPT = 300
+_MOST_BYTES = 4
 
 
 def sift(page: Page) -> Page:
@@ -38,8 +39,7 @@ def _refusal(item: Record | Request) -> RejectedItem | None:
 
 
 def _too_long(path: str, what: str, text: str, limit: int) -> RejectedItem | None:
-    size = len(text.encode())
-    if size <= limit:
+    if len(text) * _MOST_BYTES <= limit or (size := len(text.encode())) <= limit:
         return None
     return RejectedItem(
         path=path, reason=f"{what} is {size:,} bytes long; {limit:,} can be kept", excerpt=text[:_EXCERPT]

@@ -46,7 +46,8 @@ def gtin_of(fields: Mapping[str, Any]) -> str | None:
 
 def isrcs_of(fields: Mapping[str, Any]) -> frozenset[str]:
     """Return the ISRCs by which a recording with these fields is identified: the valid ones."""
-    return frozenset(code for code in fields.get("isrcs") or () if is_isrc(code))
+    codes = fields.get("isrcs")
+    return frozenset([code for code in codes if is_isrc(code)] if codes else ())
 
 
 def match(
@@ -65,13 +66,13 @@ def match(
     targets = [0] * len(claims)
     for number, group in enumerate(groups, start=1):
         members = [claims[index] for index in group]
-        keys = frozenset().union(*(claim.keys for claim in members))
-        owners = sorted({_kept(by_key[key], absorbed) for key in keys if key in by_key})
-        weak = list(dict.fromkeys(_kept(row, absorbed) for row in _weak_evidence(members, by_provider_key)))
-        if not owners and not weak:
+        if not any(_leads_somewhere(claim, by_key, by_provider_key) for claim in members):
             for index in group:
                 targets[index] = -number
             continue
+        keys = frozenset().union(*(claim.keys for claim in members))
+        owners = sorted({_kept(by_key[key], absorbed) for key in keys if key in by_key})
+        weak = list(dict.fromkeys(_kept(row, absorbed) for row in _weak_evidence(members, by_provider_key)))
         tied = [row for row in weak if row not in free]
         joined = sorted(free.intersection(weak))
         same = [*owners, *joined] if keys else [*tied[:1], *joined]
@@ -81,6 +82,11 @@ def match(
         for index in group:
             targets[index] = same[0] if same else -number
     return Verdict([_kept(target, absorbed) for target in targets], {old: _kept(old, absorbed) for old in absorbed})
+
+
+def _leads_somewhere(claim: Claim, by_key: Mapping[Any, int], by_provider_key: Mapping[str, int]) -> bool:
+    known = claim.linked or claim.beside or by_provider_key.get(claim.provider_key or "")
+    return known is not None or any(key in by_key for key in claim.keys)
 
 
 def _weak_evidence(group: Sequence[Claim], by_provider_key: Mapping[str, int]) -> list[int]:
@@ -131,5 +137,7 @@ def _sharing(indices: Iterable[int], keys_of: Callable[[int], Iterable[Hashable]
         for other in met:
             del groups[other]
         groups[id(joined)] = joined
-        group_of |= dict.fromkeys((key for member in joined for key in keys_of(member)) if met else keys, joined)
+        for member in joined if met else (index,):
+            for key in keys_of(member):
+                group_of[key] = joined
     return list(groups.values())

@@ -1,6 +1,6 @@
 """One value out of what several providers say. Pure: ``catalogue`` reads and writes, the policy is here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -39,27 +39,28 @@ POLICY: dict[Entity, tuple[str, ...]] = {
 }
 """The canonical fields. The first source, by trust, that has a value gives it."""
 
-_DERIVED: dict[str, Callable[[Said], Any]] = {
-    "gtin": lambda said: gtin_of(said.fields),
-    "recording_id": lambda said: said.recording_id,
-}
-"""Those that are not read as the source gives them."""
-
 
 def canonical(entity: Entity, said: Sequence[Said]) -> Canonical:
     """Return the canonical values of an entity, given its sources from the most to the least trusted."""
     values: dict[str, Any] = dict.fromkeys(POLICY[entity])
-    provenance = {}
-    for name in values:
-        derived = _DERIVED.get(name)
-        for source in said:
-            value = derived(source) if derived else source.fields.get(name)
-            if value is not None:
-                values[name], provenance[name] = value, source.provider
-                break
+    provenance: dict[str, str] = {}
+    for source in reversed(said):
+        given = _given(entity, source)
+        values |= given
+        provenance |= dict.fromkeys(given, source.provider)
     credited = next((source for source in said if source.fields.get("credits")), None)
     if credited is None or entity not in ("release", "recording"):
         return Canonical(values, provenance, (), None)
     return Canonical(
         values, provenance | {"credits": credited.provider}, credited.fields["credits"], credited.provider_id
     )
+
+
+def _given(entity: Entity, source: Said) -> dict[str, Any]:
+    """Return the canonical fields that a source has a value for."""
+    fields = source.fields
+    if entity == "release":
+        fields = {**fields, "gtin": gtin_of(fields)}
+    elif entity == "track":
+        fields = {**fields, "recording_id": source.recording_id}
+    return {name: value for name in POLICY[entity] if (value := fields.get(name)) is not None}

@@ -60,7 +60,7 @@ def patiently(function: Callable[[], Found]) -> Found:
 def query(statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
     """Run one statement and return its rows as dictionaries, jsonb decoded; none where it returns no rows."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, _written(parameters))
         if cursor.description is None:
             return []
         names = [column.name for column in cursor.description]
@@ -75,7 +75,7 @@ def query(statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
 def execute(statement: str, parameters: Sequence[Any] = ()) -> int:
     """Run one statement and return how many rows it touched."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, _written(parameters))
         return int(cursor.rowcount)
 
 
@@ -173,11 +173,20 @@ def _jsonb(value: Any) -> str | None:
     return None if value is None else _JSON.encode(value).decode()
 
 
-def _array(texts: Sequence[str] | None) -> str | None:
-    if texts is None:
+def _array(values: Sequence[str] | Sequence[int] | None) -> str | None:
+    if values is None:
         return None
-    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
+    return "{" + ",".join([_quoted(value) if isinstance(value, str) else str(value) for value in values]) + "}"
 
 
-_WRITERS: dict[str, Callable[[Any], str | None]] = {"jsonb": _jsonb, "text[]": _array}
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _written(parameters: Sequence[Any]) -> list[Any]:
+    """Return the parameters with lists as PostgreSQL writes arrays, which psycopg takes five times as long for."""
+    return [_array(value) if isinstance(value, list) else value for value in parameters]
+
+
+_WRITERS: dict[str, Callable[[Any], str | None]] = {"jsonb": _jsonb, "text[]": _array, "bigint[]": _array}
