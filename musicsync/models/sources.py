@@ -232,14 +232,16 @@ class Scope(models.Model):
 class KnownPage(models.Model):
     """What a provider's page held when it was last read.
 
-    It serves twice. With its validator (``etag``) an unchanged page costs a 304 and nothing else. And the pages of a
-    provider, taken together, are the evidence for removals: a source row that no page mentions any more is gone.
+    It serves twice. An unchanged page costs a 304 and nothing else by its validator (``etag``), or its download and
+    nothing else by the ``digest`` of the answer. And the pages of a provider, taken together, are the evidence for
+    removals: a source row that no page mentions any more is gone.
     """
 
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="known_pages", db_index=False)
     scope = models.ForeignKey(Scope, on_delete=models.CASCADE, related_name="known_pages")
     key = models.TextField()
     etag = models.TextField(null=True)
+    digest = models.CharField(max_length=32, null=True, help_text="Of the answer that it was read from.")
     parser_version = models.IntegerField()
     artists = ArrayField(models.BigIntegerField(), default=list, help_text="Ids of the source rows it mentions.")
     releases = ArrayField(models.BigIntegerField(), default=list)

@@ -24,8 +24,16 @@ from musicsync.sync.sources import LINKS, SEEN, TABLES, Delta, SourceRow
 _MOST_TRIES = 8
 _PAGE = KnownPage._meta.db_table
 _PAGE_COLUMNS = {
-    "provider_id": "bigint", "scope_id": "bigint", "key": "text", "etag": "text", "parser_version": "int",
-    "rejected": "int", "follow_ups": "jsonb", "watermark": "text", "missing_since_run_id": "bigint",
+    "provider_id": "bigint",
+    "scope_id": "bigint",
+    "key": "text",
+    "etag": "text",
+    "digest": "text",
+    "parser_version": "int",
+    "rejected": "int",
+    "follow_ups": "jsonb",
+    "watermark": "text",
+    "missing_since_run_id": "bigint",
     **dict.fromkeys(SEEN.values(), "bigint[]"),
 }
 
@@ -75,8 +83,8 @@ def _is_race(error: Exception) -> bool:
 
 
 @_in_one_transaction
-def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> None:
-    """Apply a page that was read and sifted.
+def page(lease: Lease, page: Page, etag: str | None, parser_version: int, digest: str | None = None) -> None:
+    """Apply a page that was read and sifted; ``etag`` and ``digest`` are what it will be known by if it stays the same.
 
     Raises:
         Drifted: it holds far less than such pages did, and is held.
@@ -86,8 +94,8 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> Non
     written = _write_records(lease, page, parser_version)
     rejected = [*page.rejected, *written.rejected]
     # What was refused here may be accepted once its release is known: such a page is to be read again.
-    validator = None if written.rejected else etag
-    rejected_before = _keep_page(lease, page, validator, parser_version, written.seen, len(rejected))
+    same = (None, None) if written.rejected else (etag, digest)
+    rejected_before = _keep_page(lease, page, same, parser_version, written.seen, len(rejected))
     if rejected or rejected_before:
         _keep_rejections(lease, rejected)
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.requests)
@@ -97,10 +105,12 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> Non
 
 
 @_in_one_transaction
-def not_modified(lease: Lease, known: KnownPage) -> None:
-    """Apply the answer that a page is as it was."""
+def not_modified(lease: Lease, known: KnownPage, etag: str | None) -> None:
+    """Apply the answer that a page is as it was, with the validator that it has now."""
     if not fetches.hold(lease):
         return
+    if etag != known.etag:
+        KnownPage.objects.filter(pk=known.pk).update(etag=etag)
     _found_again(known)
     _owe_known(lease, known)
     seen = {f"{kind}.unchanged": len(getattr(known, SEEN[kind])) for kind in KINDS}
@@ -245,7 +255,7 @@ def _merge(lease: Lease, kind: Kind, merged: Mapping[str, str], touched: Touched
 def _keep_page(
     lease: Lease,
     page: Page,
-    etag: str | None,
+    same: tuple[str | None, str | None],
     parser_version: int,
     seen: Mapping[Kind, list[int]],
     rejected: int,
@@ -253,7 +263,8 @@ def _keep_page(
     """Keep what the page held; write only what differs. Returns how many of its items were rejected until now."""
     wanted = {
         "scope_id": lease.scope_id,
-        "etag": etag,
+        "etag": same[0],
+        "digest": same[1],
         "parser_version": parser_version,
         "rejected": rejected,
         "follow_ups": msgspec.json.decode(msgspec.json.encode(page.requests)),  # lists, as the database gives them

@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from hashlib import blake2b, sha256
 from http import HTTPStatus
 
 from django.db import Error, connection
@@ -18,6 +19,7 @@ from musicsync.records import (
     ProviderError,
     RateLimited,
     Refused,
+    Response,
     Shed,
     Transient,
 )
@@ -147,16 +149,25 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead:
     if response.pause:
         budget.cool_down(lease.budget_id, response.pause)
     if known is not None and response.status == HTTPStatus.NOT_MODIFIED:
-        apply.not_modified(lease, known)
+        apply.not_modified(lease, known, known.etag)
+        return
+    digest, etag = None if adapter.volatile else _digest(response), response.headers.get("etag")
+    if known is not None and known.digest and known.digest == digest:
+        apply.not_modified(lease, known, etag)
         return
     try:
         page = limits.sift(adapter.parse(lease.request, response))
         if page.following and send_ahead:
             send_ahead(fetches.owe_ahead(lease, page.following, provider.window))
-        apply.page(lease, page, response.headers.get("etag"), adapter.parser_version)
+        apply.page(lease, page, etag, adapter.parser_version, digest)
     except ProviderError as error:
         error.excerpt = error.excerpt or excerpt(response.body)
         raise
+
+
+def _digest(response: Response) -> str:
+    """Return 32 characters that differ whenever two answers do."""
+    return blake2b(response.body, digest_size=16, key=sha256(response.url.encode()).digest()).hexdigest()
 
 
 def _take_turn(provider: Provider) -> None:
