@@ -135,14 +135,11 @@ def refresh(touched: Touched, cause: Cause) -> None:
         IntegrityError: another transaction has just written a row with the same key; apply the page once more.
     """
     found = {entity: _refresh(entity, touched, cause) for entity in _LOCK_ORDER if getattr(touched, entity)}
-    changes = [change for entity in POLICY for change in found.get(entity, [])]
-    for change in changes:
-        change |= {"provider_id": cause.provider_id, "run_id": cause.run_id}
     sql.copy(
         Change._meta.db_table,
         {"entity": "text", "entity_id": "bigint", "action": "text", "before": "jsonb", "after": "jsonb"}
         | {"provider_id": "bigint", "run_id": "bigint"},
-        changes,
+        [change for entity in POLICY for change in found.get(entity, [])],
     )
 
 
@@ -152,10 +149,9 @@ def _refresh(entity: Entity, touched: Touched, cause: Cause) -> list[sql.Row]:
     new_rows = touched.new.get(entity, {})
     known = sorted(ids - new_rows.keys())
     stored = _stored(entity, known)
-    said = _said(entity, known) | _said_now(new_rows, cause)
-    wanted = _wanted(entity, said, touched.artists)
+    wanted = _wanted(entity, _said(entity, known) | _said_now(new_rows, cause), touched.artists)
     versions: dict[int, _Version] = {}
-    changes = []
+    changes: list[sql.Row] = []
     for id_ in sorted(ids):
         old, new = stored.get(id_), wanted.get(id_)
         if new is not None and entity == "track":
@@ -165,17 +161,19 @@ def _refresh(entity: Entity, touched: Touched, cause: Cause) -> list[sql.Row]:
         if new is None or new == old:
             continue
         versions[id_] = new
-        change = _difference(old, new, touched.merged.get(entity, {}).get(id_))
-        if change:
-            changes.append({"entity": entity, "entity_id": id_} | change)
+        difference = _difference(old, new, touched.merged.get(entity, {}).get(id_))
+        if difference:
+            changes.append(_change(entity, id_, difference, cause))
     _write(entity, versions, stored)
     return changes
 
 
-def _difference(old: _Version | None, new: _Version, merged_into: int | None) -> sql.Row | None:
-    """Return the change between two versions, or ``None`` where only the provenance moved."""
+def _difference(
+    old: _Version | None, new: _Version, merged_into: int | None
+) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+    """Return action, before and after of two versions, or ``None`` where only the provenance moved."""
     if old is None:
-        return {"action": "created", "before": {}, "after": new.values}
+        return "created", {}, new.values
     before = {name: value for name, value in old.values.items() if value != new.values[name]}
     if not before:
         return None
@@ -185,7 +183,22 @@ def _difference(old: _Version | None, new: _Version, merged_into: int | None) ->
         action = "restored" if after["state"] == _PRESENT else "removed"
     if merged_into is not None and action == "removed":
         action, after["merged_into"] = "merged", merged_into
-    return {"action": action, "before": before, "after": after}
+    return action, before, after
+
+
+def _change(
+    entity: Entity, entity_id: int, difference: tuple[str, dict[str, Any], dict[str, Any]], cause: Cause
+) -> sql.Row:
+    action, before, after = difference
+    return {
+        "entity": entity,
+        "entity_id": entity_id,
+        "action": action,
+        "before": before,
+        "after": after,
+        "provider_id": cause.provider_id,
+        "run_id": cause.run_id,
+    }
 
 
 def _stored(entity: Entity, ids: list[int]) -> dict[int, _Version]:
@@ -242,18 +255,22 @@ def _wanted(entity: Entity, said: Mapping[int, Sequence[Said]], known_artists: A
     for id_, best in found.items():
         isrcs: set[str] = set()
         if entity == "recording":
-            isrcs = isrcs.union(*(isrcs_of(source.fields) for source in said[id_]))
+            isrcs.update(*(isrcs_of(source.fields) for source in said[id_]))
         parts = _parts(entity, _credit_lines(best, artists), sorted(isrcs))
-        versions[id_] = _Version(best.values | {"state": _PRESENT} | parts, best.provenance)
+        versions[id_] = _Version({**best.values, "state": _PRESENT, **parts}, best.provenance)
     return versions
 
 
 def _write(entity: Entity, versions: Mapping[int, _Version], stored: Mapping[int, _Version]) -> None:
     shape = _SHAPES[entity]
     columns = {"id": "bigint", "state": "text", "provenance": "jsonb", **shape.columns}
-    rows = [version.values | {"id": id_, "provenance": version.provenance} for id_, version in versions.items()]
-    sql.copy(shape.table, columns, [row for row in rows if row["id"] not in stored])
-    sql.update(shape.table, columns, [row for row in rows if row["id"] in stored], ", changed_at = now()")
+    new: list[sql.Row] = []
+    changed: list[sql.Row] = []
+    for id_, version in versions.items():
+        rows = changed if id_ in stored else new
+        rows.append({**version.values, "id": id_, "provenance": version.provenance})
+    sql.copy(shape.table, columns, new)
+    sql.update(shape.table, columns, changed, ", changed_at = now()")
     if shape.credits:
         _write_credits(entity, {id_: version.values["credits"] for id_, version in versions.items()}, stored)
     if entity == "recording":
@@ -262,13 +279,12 @@ def _write(entity: Entity, versions: Mapping[int, _Version], stored: Mapping[int
 
 def _parts(entity: Entity, lines: list[sql.Row], isrcs: list[str]) -> dict[str, Any]:
     """Return what an entity has besides its own columns."""
-    parts: dict[str, Any] = {}
-    if _SHAPES[entity].credits:
-        parts["credits"] = lines
-        parts["artist_credit"] = "".join(line["name"] + line["join_phrase"] for line in lines)
-    if entity == "recording":
-        parts["isrcs"] = isrcs
-    return parts
+    if not _SHAPES[entity].credits:
+        return {}
+    credit = "".join([line["name"] + line["join_phrase"] for line in lines])
+    if entity != "recording":
+        return {"credits": lines, "artist_credit": credit}
+    return {"credits": lines, "artist_credit": credit, "isrcs": isrcs}
 
 
 def _place(place: Place | None, stored: _Version | None) -> dict[str, Any]:

@@ -46,14 +46,14 @@ def canonical(entity: Entity, said: Sequence[Said]) -> Canonical:
     provenance: dict[str, str] = {}
     for source in reversed(said):
         given = _given(entity, source)
-        values |= given
-        provenance |= dict.fromkeys(given, source.provider)
-    credited = next((source for source in said if source.fields.get("credits")), None)
-    if credited is None or entity not in ("release", "recording"):
-        return Canonical(values, provenance, (), None)
-    return Canonical(
-        values, provenance | {"credits": credited.provider}, credited.fields["credits"], credited.provider_id
-    )
+        values.update(given)
+        provenance.update(dict.fromkeys(given, source.provider))
+    if entity in ("release", "recording"):
+        for source in said:
+            if lines := source.fields.get("credits"):
+                provenance["credits"] = source.provider
+                return Canonical(values, provenance, lines, source.provider_id)
+    return Canonical(values, provenance, (), None)
 
 
 def _given(entity: Entity, source: Said) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _LOOK_AGAIN_SECONDS = 0.5
 _JSONB_OID = 3802
 _JSON = msgspec.json.Encoder()
 _ESCAPE = re.compile(rb"\\(?:u[0-9a-f]{4}|.)")
-_CONTROL = re.compile(rb"\\[a-z]")
+_CONTROL = re.compile(rb"\\[bfnrtu]")
 _AWAY_CLASSES = ("08", "53", "57")
 """Connection lost, out of resources (disk, memory, connections), stopped by an operator: SQLSTATE classes that pass."""
 
