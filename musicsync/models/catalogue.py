@@ -4,7 +4,8 @@ Columns hold the canonical values: for each field that of the most trusted provi
 ``provenance`` says whose value each field shows: ``{"title": "musicbrainz", "label": "deezer"}``.
 Rows are never deleted; one that no provider has any more is ``gone``.
 
-A foreign key that is the first column of a unique constraint has no index besides it: each costs every insert.
+A foreign key that is the first column of a unique constraint has no index besides it, and none has a constraint: each
+costs every insert (ADR 10).
 """
 
 from django.contrib.postgres.fields import ArrayField

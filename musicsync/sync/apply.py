@@ -62,9 +62,9 @@ def _in_one_transaction(function: Callable[P, None]) -> Callable[P, None]:
             try:
                 with transaction.atomic():
                     # A page's statements look rows up by key. A table that has just grown has no statistics, and by
-                    # its guesses the planner would read all of it for each page, or start parallel workers for it.
+                    # its guesses the planner would read all of it for each page, or start workers or a compiler.
                     sql.query(
-                        "SELECT set_config('enable_seqscan', 'off', true), "
+                        "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), "
                         "set_config('max_parallel_workers_per_gather', '0', true)"
                     )
                     return function(*args, **kwargs)

@@ -1,8 +1,8 @@
 """Link source rows to the artists, releases, recordings and tracks that they speak of.
 
 Reads the keys of a page's rows set by set, lets ``matching`` decide, and gives ids to what is new. The new catalogue
-rows themselves are written by ``catalogue`` once all that is said of them is stored; deferred foreign keys allow that
-until the transaction ends.
+rows themselves are written by ``catalogue`` once all that is said of them is stored; no foreign key is checked here
+(ADR 10).
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
