@@ -8,6 +8,7 @@ Of a row that is new nobody else can know: all that is said of it is in the page
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, cast
 
 from msgspec import Struct, field
@@ -240,9 +241,12 @@ def _said(entity: Entity, ids: list[int]) -> dict[int, list[Said]]:
 
 
 def _said_now(new: Mapping[int, Sequence[SourceRow]], cause: Cause) -> dict[int, list[Said]]:
-    """Return what the page at hand says of rows that are new. Its rows are sorted by id, as ``_said`` sorts them."""
+    """Return what the page at hand says of rows that are new, in the order of ``_said``."""
     return {
-        id_: [Said(cause.provider, cause.provider_id, row.fields, row.links.get("recording_id")) for row in rows]
+        id_: [
+            Said(cause.provider, cause.provider_id, row.fields, row.links.get("recording_id"))
+            for row in (rows if len(rows) == 1 else sorted(rows, key=attrgetter("external_id")))
+        ]
         for id_, rows in new.items()
     }
 

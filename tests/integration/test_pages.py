@@ -377,6 +377,18 @@ def big_page(size: int, title: str = "Song") -> list[Record]:
     return records
 
 
+def test_of_several_sources_of_a_new_row_the_first_by_id_is_shown(one: Provider, two: Provider) -> None:
+    """As it would be if they were read: one of them is new, the other was known under another release."""
+    say(two, release("z", gtin=GTIN))
+    say(one, release("a", gtin=GTIN))
+    say(one, release("a", "By a", gtin=OTHER_GTIN), release("b", "By b", gtin=OTHER_GTIN))
+    moved = Release.objects.get(gtin=OTHER_GTIN)
+    assert moved.title == "By a"
+    changes = Change.objects.count()
+    say(one, release("b", "By b again", gtin=OTHER_GTIN))
+    assert Change.objects.count() == changes
+
+
 def gtin(number: int) -> str:
     return next(code for digit in range(10) if is_gtin(code := f"{number:013}{digit}"))
 
