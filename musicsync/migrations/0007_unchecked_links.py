@@ -10,6 +10,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # In the order in which workers that still run take them, as in 0003.
+        migrations.RunSQL(
+            "LOCK TABLE musicsync_fetch, musicsync_run, musicsync_provider IN ACCESS EXCLUSIVE MODE",
+            migrations.RunSQL.noop,
+        ),
         migrations.AlterField(
             model_name="change",
             name="provider",
