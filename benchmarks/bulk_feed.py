@@ -1,12 +1,13 @@
 """A bulk feed through Celery: does a page stay as fast as the catalogue grows, and a worker as small?
 
 ``python -m benchmarks.bulk_feed [--tracks 100000]`` starts the sandbox and a worker of two processes on private
-servers, imports the feed, syncs it once more unchanged, and prints the speed of each tenth of the run and the peak
-memory of each process.
+servers, imports the feed, syncs it twice more unchanged, with and without validators, and prints the speed of each
+tenth of the run, the peak memory and the CPU time of each part.
 """
 
 # ruff: noqa: T201 (the terminal is where this speaks)
 import argparse
+import contextlib
 import os
 import shutil
 import statistics
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 
 import psutil
+import requests
 
 from sandbox.demo.children import Children
 
@@ -44,7 +46,7 @@ def _measure(folder: Path, tracks: int) -> None:
     django.setup()
     from django.core.management import call_command  # noqa: PLC0415 - after the set-up
 
-    from musicsync.models import Budget, Provider, Scope  # noqa: PLC0415 - after the set-up
+    from musicsync.models import Budget, KnownPage, Provider, Scope  # noqa: PLC0415 - after the set-up
 
     call_command("migrate", verbosity=0)
     with Children(folder) as children:
@@ -62,16 +64,36 @@ def _measure(folder: Path, tracks: int) -> None:
             slug="feed", adapter="feed", base_url=url, allow_private=True, budget=budget, enabled=False
         )
         Scope.objects.create(provider=provider, kind="feed")
-        for title in ("first import", "unchanged"):
-            _pass(title, provider.pk)
+        _fetch_alone(url, tracks)
+        _pass("first import", provider.pk, folder)
+        _pass("unchanged, by ETag", provider.pk, folder)
+        KnownPage.objects.update(etag=None)
+        _pass("unchanged, no ETag", provider.pk, folder)
 
 
-def _pass(title: str, provider_id: int) -> None:
+def _fetch_alone(url: str, tracks: int) -> None:
+    """Read the whole feed and drop it: the limit of all that follows. The sandbox makes each page once, here."""
+    began, used, cursor = time.monotonic(), time.process_time(), None
+    with requests.Session() as session:
+        session.trust_env = False
+        while True:
+            asked = {"limit": "500"} | ({"cursor": cursor} if cursor else {})
+            cursor = session.get(f"{url}/feed/tracks", params=asked, timeout=60).json()["next"]
+            if cursor is None:
+                break
+    spent = 1e6 * (time.process_time() - used) / tracks
+    print(
+        f"fetching alone: {tracks / (time.monotonic() - began):,.0f} tracks/s, {spent:.0f} ms of CPU per 1,000 tracks"
+    )
+
+
+def _pass(title: str, provider_id: int, folder: Path) -> None:
     from musicsync import tasks  # noqa: PLC0415 - after the set-up
     from musicsync.models import Provider, Run  # noqa: PLC0415 - after the set-up
     from musicsync.sync import runs  # noqa: PLC0415 - after the set-up
 
     provider = Provider.objects.select_related("budget").get(pk=provider_id)
+    used = _cpu(folder)
     began = time.monotonic()
     run = runs.open_run(provider, "full", Run.Trigger.CLI)
     tasks.begin(run)
@@ -84,10 +106,24 @@ def _pass(title: str, provider_id: int) -> None:
     seconds = time.monotonic() - began
     tracks = run.summary["distinct_tracks"]
     print(f"{title}: {run.status}, {tracks:,} tracks in {seconds:.1f} s, {tracks / seconds:,.0f} tracks/s")
+    spent = ", ".join(f"{name} {1e6 * (now - used[name]) / tracks:.0f}" for name, now in _cpu(folder).items())
+    print(f"  CPU time in ms per 1,000 tracks: {spent}")
     speeds = _tenths(run.pk, tracks)
     print(f"  tracks/s by tenth: {', '.join(f'{speed:,.0f}' for speed in speeds)}")
     print(f"  last against first: {speeds[-1] / speeds[0]:.2f}; median {statistics.median(speeds):,.0f}")
     print(f"  peak memory in MB: {', '.join(f'{name} {peak:.0f}' for name, peak in sorted(peaks.items()))}")
+
+
+def _cpu(folder: Path) -> dict[str, float]:
+    """Return the CPU seconds of the worker, the sandbox and PostgreSQL, with all their processes."""
+    server = psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().split("\n")[0]))
+    used = {"worker": 0.0, "sandbox": 0.0, "PostgreSQL": 0.0}
+    for process in (*psutil.Process().children(recursive=True), server, *server.children()):
+        with contextlib.suppress(psutil.Error):  # it ended between the two looks
+            command, times = process.cmdline(), process.cpu_times()
+            part = next((part for part in ("celery", "sandbox") if part in command), "PostgreSQL")
+            used["worker" if part == "celery" else part] += times.user + times.system
+    return used
 
 
 def _memory() -> dict[str, float]:

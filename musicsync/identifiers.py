@@ -15,7 +15,12 @@ _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(?![0-9])", re.AS
 
 def clean_text(text: str) -> str:
     """Return the text without what PostgreSQL refuses, stripped of outer white space."""
-    return UNSTORABLE.sub("", text).strip()
+    return storable(text).strip()
+
+
+def storable(text: str) -> str:
+    """Return the text without what PostgreSQL refuses, its outer white space kept: a join phrase lives by it."""
+    return text if text.isascii() and "\0" not in text else UNSTORABLE.sub("", text)
 
 
 def normalise_isrc(text: str) -> str:
@@ -24,6 +29,8 @@ def normalise_isrc(text: str) -> str:
     >>> normalise_isrc("us-rc1-76-07839")
     'USRC17607839'
     """
+    if is_isrc(text):
+        return text
     given = clean_text(text)
     candidate = _SEPARATORS.sub("", given).upper()
     # Some write "ISRC" before it; but IS is Iceland, and RC1 may be a registrant there.

@@ -157,14 +157,22 @@ class MergedId(Struct, frozen=True, kw_only=True):
 class Page(Struct, frozen=True, kw_only=True):
     """All that one answer holds: records in the order of the body, what was rejected, and what to ask next.
 
-    ``watermark`` is the provider's mark of "everything up to here", to be handed to the next incremental run.
+    ``following`` is the page after this one where each stands alone, in any order: it may be read before this one is
+    applied. ``follow_ups`` are asked once it is. ``watermark`` is the provider's mark of "everything up to here", to be
+    handed to the next incremental run.
     """
 
     records: tuple[Record, ...] = ()
     rejected: tuple[RejectedItem, ...] = ()
     follow_ups: tuple[Request, ...] = ()
+    following: Request | None = None
     merged: tuple[MergedId, ...] = ()
     watermark: str | None = None
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """Return all that is to be asked next."""
+        return (*self.follow_ups, self.following) if self.following else self.follow_ups
 
 
 class ProviderError(Exception):

@@ -42,7 +42,7 @@ def work_fetch(self: Task[Any, Any], fetch_id: int) -> None:
     shift_ends_at = time.monotonic() + SHIFT_SECONDS
     at_hand = [fetch_id]
     while at_hand:
-        step = work(at_hand.pop(), self.request.id or "")
+        step = work(at_hand.pop(), self.request.id or "", send_ahead)
         if step.notice:
             alert(step.notice.key, step.notice.subject, step.notice.body)
         at_hand = step.send[:1] if time.monotonic() < shift_ends_at else []
@@ -189,6 +189,14 @@ def send_fetches(fetch_ids: Iterable[int]) -> None:
     """Send a message about each of the fetches."""
     for fetch_id in fetch_ids:
         work_fetch.delay(fetch_id)
+
+
+def send_ahead(fetch_ids: Iterable[int]) -> None:
+    """Send messages in the midst of work, which a broker that takes none does not stop: a later sweep sends them."""
+    try:
+        send_fetches(fetch_ids)
+    except BROKER_AWAY:
+        log.warning("the broker takes no messages; a sweep will send them", exc_info=True)
 
 
 def _countdown(seconds: float) -> float:

@@ -104,11 +104,14 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- Database ---------------------------------------------------------------------------------------------------------
 
+_database = embedded.database(VAR) if EMBEDDED_DATABASE else environment.database(DATABASE_URL)
+# Each page runs the same few statements: from the fifth time on PostgreSQL has them parsed and planned.
+_database["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": 5} | _database.get("OPTIONS", {})
 DATABASES = {
-    "default": (embedded.database(VAR) if EMBEDDED_DATABASE else environment.database(DATABASE_URL))
+    "default": _database
     | {
-        # A connection for each task would cost PostgreSQL a new process each time, so it is kept. Celery asks Django to
-        # close those past their age after each task: a child holds one, and none for longer than this.
+        # A connection for each task would cost PostgreSQL a new process each time, so it is kept: a child of a worker
+        # holds one, and none for longer than this (`project/celery.py`).
         "CONN_MAX_AGE": 600,
         # A restarted or failed-over server then costs one ping, not one failed task or page.
         "CONN_HEALTH_CHECKS": True,
@@ -249,6 +252,8 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = brokers.is_redis(CELERY_BROKER_URL)
 
 # Children are replaced against slow leaks: rarely enough to cost nothing, and at once above 200 MB (given in kB).
+# Celery would close the database connection before and after each task. Django knows better when to (CONN_MAX_AGE).
+CELERY_DB_REUSE_MAX = 10**12
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 200_000
 # On SIGQUIT (cold) a page in flight gets this long to commit; on SIGTERM (warm) what `musicsync/heartbeat.py` sets.

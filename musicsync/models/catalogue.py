@@ -4,7 +4,8 @@ Columns hold the canonical values: for each field that of the most trusted provi
 ``provenance`` says whose value each field shows: ``{"title": "musicbrainz", "label": "deezer"}``.
 Rows are never deleted; one that no provider has any more is ``gone``.
 
-A foreign key that is the first column of a unique constraint has no index besides it: each costs every insert.
+A foreign key that is the first column of a unique constraint has no index besides it, and none has a constraint: each
+costs every insert (ADR 10).
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -100,7 +101,7 @@ class Isrc(models.Model):
     """A valid ISRC and the recording it names. A recording may have several."""
 
     code = models.CharField(max_length=12, primary_key=True)
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="isrcs")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="isrcs", db_constraint=False)
 
     def __str__(self) -> str:
         return self.code
@@ -109,10 +110,12 @@ class Isrc(models.Model):
 class Track(Entity):
     """A recording at its place on a release."""
 
-    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="tracks", db_index=False)
+    release = models.ForeignKey(
+        Release, on_delete=models.CASCADE, related_name="tracks", db_index=False, db_constraint=False
+    )
     disc = models.IntegerField()
     position = models.IntegerField()
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="tracks")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="tracks", db_constraint=False)
     title = models.TextField()
     version = models.TextField(null=True, blank=True)
     number = models.TextField(null=True, blank=True, help_text='As printed, such as "A1".')
@@ -143,8 +146,12 @@ class CreditLine(models.Model):
 class ReleaseCredit(CreditLine):
     """A name in a release's credit."""
 
-    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="credits", db_index=False)
-    artist = models.ForeignKey(Artist, on_delete=models.CASCADE, null=True, related_name="release_credits")
+    release = models.ForeignKey(
+        Release, on_delete=models.CASCADE, related_name="credits", db_index=False, db_constraint=False
+    )
+    artist = models.ForeignKey(
+        Artist, on_delete=models.CASCADE, null=True, related_name="release_credits", db_constraint=False
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["release", "position"], name="release_credit_unique")]
@@ -153,8 +160,12 @@ class ReleaseCredit(CreditLine):
 class RecordingCredit(CreditLine):
     """A name in a recording's credit."""
 
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="credits", db_index=False)
-    artist = models.ForeignKey(Artist, on_delete=models.CASCADE, null=True, related_name="recording_credits")
+    recording = models.ForeignKey(
+        Recording, on_delete=models.CASCADE, related_name="credits", db_index=False, db_constraint=False
+    )
+    artist = models.ForeignKey(
+        Artist, on_delete=models.CASCADE, null=True, related_name="recording_credits", db_constraint=False
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["recording", "position"], name="recording_credit_unique")]

@@ -33,8 +33,10 @@ class Change(models.Model):
     action = models.CharField(max_length=8, choices=Action)
     before = models.JSONField(help_text="The changed fields as they were; empty when created.")
     after = models.JSONField(help_text="The changed fields as they are.")
-    provider = models.ForeignKey(Provider, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
-    run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="changes")
+    provider = models.ForeignKey(
+        Provider, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False, db_constraint=False
+    )
+    run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="changes", db_constraint=False)
     transaction = models.BigIntegerField(db_default=RawSQL("(pg_current_xact_id()::text)::bigint", ()), editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

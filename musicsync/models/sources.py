@@ -232,14 +232,16 @@ class Scope(models.Model):
 class KnownPage(models.Model):
     """What a provider's page held when it was last read.
 
-    It serves twice. With its validator (``etag``) an unchanged page costs a 304 and nothing else. And the pages of a
-    provider, taken together, are the evidence for removals: a source row that no page mentions any more is gone.
+    It serves twice. An unchanged page costs a 304 and nothing else by its validator (``etag``), or its download and
+    nothing else by the ``digest`` of the answer. And the pages of a provider, taken together, are the evidence for
+    removals: a source row that no page mentions any more is gone.
     """
 
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="known_pages", db_index=False)
     scope = models.ForeignKey(Scope, on_delete=models.CASCADE, related_name="known_pages")
     key = models.TextField()
     etag = models.TextField(null=True)
+    digest = models.CharField(max_length=32, null=True, help_text="Of the answer that it was read from.")
     parser_version = models.IntegerField()
     artists = ArrayField(models.BigIntegerField(), default=list, help_text="Ids of the source rows it mentions.")
     releases = ArrayField(models.BigIntegerField(), default=list)
@@ -272,7 +274,9 @@ class Source(models.Model):
         MERGED = "merged", "merged into another id"
 
     # The unique constraint begins with the provider, and nobody asks for the rows of a run: no index of their own.
-    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="%(class)ss", db_index=False)
+    provider = models.ForeignKey(
+        Provider, on_delete=models.CASCADE, related_name="%(class)ss", db_constraint=False, db_index=False
+    )
     external_id = models.TextField()
     fields = models.JSONField()
     fingerprint = models.BinaryField(max_length=16)
@@ -282,7 +286,7 @@ class Source(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     changed_at = models.DateTimeField(db_default=Now(), editable=False)
     changed_run = models.ForeignKey(
-        "musicsync.Run", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+        "musicsync.Run", null=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False, db_index=False
     )
 
     class Meta:
@@ -295,7 +299,7 @@ class Source(models.Model):
 class SourceArtist(Source):
     """An artist as one provider describes it."""
 
-    artist = models.ForeignKey(Artist, on_delete=models.CASCADE, related_name="sources")
+    artist = models.ForeignKey(Artist, on_delete=models.CASCADE, related_name="sources", db_constraint=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_artist_unique")]
@@ -304,7 +308,7 @@ class SourceArtist(Source):
 class SourceRelease(Source):
     """A release as one provider describes it."""
 
-    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="sources")
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="sources", db_constraint=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_release_unique")]
@@ -315,8 +319,8 @@ class SourceTrack(Source):
 
     release_key = models.TextField(null=True, help_text="The provider's id of the release it stands on.")
     recording_key = models.TextField(null=True, help_text="The provider's id of the recording, where it has one.")
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="sources")
-    track = models.ForeignKey(Track, null=True, on_delete=models.CASCADE, related_name="sources")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="sources", db_constraint=False)
+    track = models.ForeignKey(Track, null=True, on_delete=models.CASCADE, related_name="sources", db_constraint=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_track_unique")]

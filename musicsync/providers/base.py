@@ -50,6 +50,8 @@ class Adapter(ABC):
     """Whether the provider turns away clients whose User-Agent does not say whom to contact."""
     parser_version: ClassVar[int] = 1
     """Raised when ``parse`` reads more or other things than before, so that unchanged answers are parsed again."""
+    volatile: ClassVar[bool] = False
+    """Whether answers differ each time in what ``parse`` does not read (ranks, signed links)."""
 
     def auth_headers(self, credential: str) -> dict[str, str]:
         """Return the headers that carry the credential."""

@@ -151,6 +151,7 @@ class Deezer(Adapter):
     scope_kinds = tuple(_KEYS)
     rate = 10.0
     burst = 1
+    volatile = True
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
         """Return an id without leading zeros, an ISRC, or a UPC/EAN of at least 12 digits; empty for the feed."""

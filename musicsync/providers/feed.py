@@ -11,10 +11,10 @@ Form:       ``items`` of tracks, each with its release and artists embedded, so 
 
 from msgspec import Struct
 
-from musicsync.identifiers import clean_text
+from musicsync.identifiers import clean_text, storable
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope
-from musicsync.providers.wire import Each, Number, Text, Token, storable
+from musicsync.providers.wire import Each, Number, Text, Token
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -111,12 +111,12 @@ class Feed(Adapter):
         releases: dict[str, ReleaseRecord] = {}
         records = [_track(track, artists, releases) for track in tracks.items]
         following = (
-            [Request(path=request.path, params={**request.params, "cursor": tracks.next})] if tracks.next else []
+            Request(path=request.path, params={**request.params, "cursor": tracks.next}) if tracks.next else None
         )
         return Page(
             records=(*artists.values(), *releases.values(), *records),
             rejected=tuple(rejected),
-            follow_ups=tuple(following),
+            following=following,
             watermark=tracks.watermark,
         )
 

@@ -27,7 +27,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from musicsync.identifiers import clean_text
+from musicsync.identifiers import clean_text, storable
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
 from musicsync.providers.collect import PageBuilder
@@ -329,7 +329,7 @@ def _credits(page: PageBuilder, names: list[CreditedName] | UnsetType) -> tuple[
         Credit(
             name=clean_text(credited.name) or clean_text(credited.artist.name),
             artist_id=credited.artist.id,
-            join_phrase=wire.storable(credited.joinphrase or ""),
+            join_phrase=storable(credited.joinphrase or ""),
         )
         for credited in names
     )

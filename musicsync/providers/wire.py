@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from musicsync.identifiers import UNSTORABLE, clean_text, normalise_date, normalise_gtin, normalise_isrc
+from musicsync.identifiers import clean_text, normalise_date, normalise_gtin, normalise_isrc
 from musicsync.providers.base import one_line
 from musicsync.records import Permanent, RejectedItem, Transient
 from musicsync.redaction import redacted
@@ -197,11 +197,6 @@ def _text(item: object) -> str:
         return "(nested too deeply to be shown)"
 
 
-def storable(text: str) -> str:
-    """Return a text without what the database refuses, its outer white space kept: a join phrase lives by it."""
-    return UNSTORABLE.sub("", text)
-
-
 def optional_text(text: str | UnsetType | None) -> str | UnsetType | None:
     """Return the text cleaned; ``None`` for none or an empty one; unset stays unset."""
     return clean_text(text) or None if isinstance(text, str) else text
@@ -230,5 +225,5 @@ def optional_isrcs(texts: list[str] | str | UnsetType | None) -> tuple[str, ...]
     """Return ISRCs normalised where valid, as given otherwise, each once; none for null or empty text."""
     if isinstance(texts, UnsetType):
         return UNSET
-    given = [texts] if isinstance(texts, str) else texts or []
-    return tuple(dict.fromkeys(isrc for isrc in map(normalise_isrc, given) if isrc))
+    given = (texts,) if isinstance(texts, str) else texts or ()
+    return tuple(dict.fromkeys(filter(None, map(normalise_isrc, given))))

@@ -16,12 +16,26 @@ from msgspec import Struct
 from musicsync.identifiers import clean_text
 from musicsync.models import KnownPage, Rejection
 from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
-from musicsync.sync import catalogue, drift, fetches, limits, linking, sources, sql
+from musicsync.sync import catalogue, drift, fetches, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
 from musicsync.sync.fetches import Lease
 from musicsync.sync.sources import LINKS, SEEN, TABLES, Delta, SourceRow
 
 _MOST_TRIES = 8
+_PAGE = KnownPage._meta.db_table
+_PAGE_COLUMNS = {
+    "provider_id": "bigint",
+    "scope_id": "bigint",
+    "key": "text",
+    "etag": "text",
+    "digest": "text",
+    "parser_version": "int",
+    "rejected": "int",
+    "follow_ups": "jsonb",
+    "watermark": "text",
+    "missing_since_run_id": "bigint",
+    **dict.fromkeys(SEEN.values(), "bigint[]"),
+}
 
 P = ParamSpec("P")
 
@@ -48,9 +62,9 @@ def _in_one_transaction(function: Callable[P, None]) -> Callable[P, None]:
             try:
                 with transaction.atomic():
                     # A page's statements look rows up by key. A table that has just grown has no statistics, and by
-                    # its guesses the planner would read all of it for each page, or start parallel workers for it.
+                    # its guesses the planner would read all of it for each page, or start workers or a compiler.
                     sql.query(
-                        "SELECT set_config('enable_seqscan', 'off', true), "
+                        "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), "
                         "set_config('max_parallel_workers_per_gather', '0', true)"
                     )
                     return function(*args, **kwargs)
@@ -69,32 +83,34 @@ def _is_race(error: Exception) -> bool:
 
 
 @_in_one_transaction
-def page(lease: Lease, page: Page, etag: str | None, parser_version: int) -> None:
-    """Apply a page that was read.
+def page(lease: Lease, page: Page, etag: str | None, parser_version: int, digest: str | None = None) -> None:
+    """Apply a page that was read and sifted; ``etag`` and ``digest`` are what it will be known by if it stays the same.
 
     Raises:
         Drifted: it holds far less than such pages did, and is held.
     """
     if not fetches.hold(lease):
         return
-    page = limits.sift(page)
     written = _write_records(lease, page, parser_version)
     rejected = [*page.rejected, *written.rejected]
     # What was refused here may be accepted once its release is known: such a page is to be read again.
-    known = _keep_page(lease, page, None if written.rejected else etag, parser_version, written.seen, len(rejected))
-    if rejected or known.rejected:
-        _keep_rejections(lease, known, rejected)
-    fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.follow_ups)
+    same = (None, None) if written.rejected else (etag, digest)
+    rejected_before = _keep_page(lease, page, same, parser_version, written.seen, len(rejected))
+    if rejected or rejected_before:
+        _keep_rejections(lease, rejected)
+    fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.requests)
     fetches.close(lease, "page", written.counts | {"rejected": len(rejected)})
     if written.lesson:
         drift.keep(lease, written.lesson)
 
 
 @_in_one_transaction
-def not_modified(lease: Lease, known: KnownPage) -> None:
-    """Apply the answer that a page is as it was."""
+def not_modified(lease: Lease, known: KnownPage, etag: str | None) -> None:
+    """Apply the answer that a page is as it was, with the validator that it has now."""
     if not fetches.hold(lease):
         return
+    if etag != known.etag:
+        KnownPage.objects.filter(pk=known.pk).update(etag=etag)
     _found_again(known)
     _owe_known(lease, known)
     seen = {f"{kind}.unchanged": len(getattr(known, SEEN[kind])) for kind in KINDS}
@@ -135,59 +151,71 @@ def _write_records(lease: Lease, page: Page, parser_version: int) -> _Written:
     lesson = drift.check(lease, parser_version, records, deltas)
     merged = {kind: {item.old: item.new for item in page.merged if item.kind == kind} for kind in KINDS}
     touched = Touched()
-    for delta in deltas.values():
-        _touch(touched, delta.changed)
-
-    linking.link_artists(lease.provider_id, deltas["artist"].rows, merged["artist"])
-    sources.write(lease.provider_id, lease.run_id, "artist", deltas["artist"])
-    moved, absorbed = linking.link_releases(lease.provider_id, deltas["release"].rows, merged["release"])
-    touched.merged["release"] = absorbed
-    sources.write(lease.provider_id, lease.run_id, "release", deltas["release"])
-    relinked = _tracks_to_relink(lease, moved, deltas["track"], touched)
-    rejected = _link_tracks(lease, deltas["track"], relinked, touched)
-    sources.write(lease.provider_id, lease.run_id, "track", deltas["track"])
-    sources.write(lease.provider_id, lease.run_id, "track", Delta(new=[], changed=relinked, unchanged=[]))
-
-    for delta in deltas.values():
-        _touch(touched, delta.rows)
-    _touch(touched, relinked)
+    rejected = _write_sources(lease, deltas, merged, touched)
     counts = {f"{kind}.merged": _merge(lease, kind, merged[kind], touched) for kind in KINDS if merged[kind]}
-    catalogue.refresh(touched, Cause(lease.provider_id, lease.run_id))
+    if page.merged:
+        # An id that was merged away says nothing any more, so what is said is read once all is written.
+        touched.new.clear()
+    catalogue.refresh(touched, Cause(lease.provider_id, lease.provider, lease.run_id))
     for kind, delta in deltas.items():
         found = {"created": len(delta.new), "updated": len(delta.changed), "unchanged": len(delta.unchanged)}
         counts |= {f"{kind}.{what}": number for what, number in found.items() if number}
     return _Written(counts, {kind: delta.seen for kind, delta in deltas.items()}, rejected, lesson)
 
 
-def _touch(touched: Touched, rows: Sequence[SourceRow]) -> None:
-    for row in rows:
-        touched.add(row.links)
+def _write_sources(
+    lease: Lease, deltas: Mapping[Kind, Delta], merged: Mapping[Kind, Mapping[str, str]], touched: Touched
+) -> list[RejectedItem]:
+    """Link and write the source rows, and note what they touch; return the tracks whose release is not known."""
+    for delta in deltas.values():
+        touched.add([row.links for row in delta.changed])
+    artists = linking.link_artists(lease.provider_id, deltas["artist"].rows, merged["artist"])
+    moved, releases = linking.link_releases(lease.provider_id, deltas["release"].rows, merged["release"])
+    relinked = _tracks_to_relink(lease, moved, deltas["track"])
+    touched.add([row.links for row in relinked])
+    known = _releases_named(lease, deltas, relinked)
+    rejected = _reject(deltas["track"], known)
+    rows = [*deltas["track"].rows, *relinked]
+    touched.places, tracks = linking.link_tracks(rows, known, releases.new)
+    recordings = linking.link_recordings(lease.provider_id, rows, tracks.new)
+    touched.track.update(linking.absorb(recordings.absorbed))
+    touched.recording.update(recordings.absorbed.keys(), recordings.absorbed.values())
+    for kind, delta in deltas.items():
+        sources.write(lease.provider_id, lease.run_id, kind, delta)
+        touched.add([row.links for row in delta.rows])
+    sources.write(lease.provider_id, lease.run_id, "track", Delta(changed=relinked))
+    touched.add([row.links for row in relinked])
+    touched.merged |= {"release": releases.absorbed, "recording": recordings.absorbed}
+    touched.new |= {"artist": artists.new, "release": releases.new, "recording": recordings.new, "track": tracks.new}
+    artist_ids = deltas["artist"].entities("artist_id")
+    touched.artists = {(lease.provider_id, external_id): artist for external_id, artist in artist_ids.items()}
+    return rejected
 
 
-def _tracks_to_relink(lease: Lease, moved: Sequence[str], delta: Delta, touched: Touched) -> list[SourceRow]:
+def _tracks_to_relink(lease: Lease, moved: Sequence[str], delta: Delta) -> list[SourceRow]:
     """Return the tracks that stand on a release which is another catalogue row now, but are as they were themselves."""
     if not moved:
         return []
     changed = {row.id for row in delta.changed}
-    rows = [row for row in sources.stored_tracks_of(lease.provider_id, moved) if row.id not in changed]
-    _touch(touched, rows)
-    return rows
+    return [row for row in sources.stored_tracks_of(lease.provider_id, moved) if row.id not in changed]
 
 
-def _link_tracks(lease: Lease, delta: Delta, relinked: Sequence[SourceRow], touched: Touched) -> list[RejectedItem]:
-    """Link tracks to recordings and places; take those out of the delta whose release is not known."""
-    rows = [*delta.rows, *relinked]
-    named = {row.fields["release_id"] for row in rows if row.fields.get("release_id")}
-    releases = sources.entities_of(lease.provider_id, "release", named)
-    unknown = {row.id: row for row in delta.rows if row.fields.get("release_id") not in (None, *releases)}
-    delta.new = [row for row in delta.new if row.id not in unknown]
-    delta.changed = [row for row in delta.changed if row.id not in unknown]
-    rows = [row for row in rows if row.id not in unknown]
-    touched.places |= linking.link_tracks(rows, releases)
-    absorbed = linking.link_recordings(lease.provider_id, rows)
-    touched.track.update(linking.absorb(absorbed))
-    touched.recording.update(absorbed.keys(), absorbed.values())
-    touched.merged["recording"] = absorbed
+def _releases_named(lease: Lease, deltas: Mapping[Kind, Delta], relinked: Sequence[SourceRow]) -> dict[str, int]:
+    """Return the catalogue's release of each id that the tracks name, where it is known."""
+    found = deltas["release"].entities("release_id")
+    named = {
+        name for row in (*deltas["track"].rows, *relinked) if (name := row.fields.get("release_id"))
+    } - found.keys()
+    return found | sources.entities_of(lease.provider_id, "release", named)
+
+
+def _reject(delta: Delta, releases: Mapping[str, int]) -> list[RejectedItem]:
+    """Take the tracks out of the delta whose release is not known, and return them."""
+    known = {None, *releases}
+    unknown = {row.id: row for row in delta.rows if row.fields.get("release_id") not in known}
+    if unknown:
+        delta.new = [row for row in delta.new if row.id not in unknown]
+        delta.changed = [row for row in delta.changed if row.id not in unknown]
     return [
         RejectedItem(
             path=f"track {row.external_id}",
@@ -219,7 +247,7 @@ def _merge(lease: Lease, kind: Kind, merged: Mapping[str, str], touched: Touched
     }
     for old in found:
         new = into.get(old.pop("merged_into"), {})
-        touched.add(old)
+        touched.add([old])
         touched.merge(old, new)
     return len(found)
 
@@ -227,33 +255,36 @@ def _merge(lease: Lease, kind: Kind, merged: Mapping[str, str], touched: Touched
 def _keep_page(
     lease: Lease,
     page: Page,
-    etag: str | None,
+    same: tuple[str | None, str | None],
     parser_version: int,
     seen: Mapping[Kind, list[int]],
     rejected: int,
-) -> KnownPage:
-    """Keep what the page held; write only what differs."""
+) -> int:
+    """Keep what the page held; write only what differs. Returns how many of its items were rejected until now."""
     wanted = {
         "scope_id": lease.scope_id,
-        "etag": etag,
+        "etag": same[0],
+        "digest": same[1],
         "parser_version": parser_version,
         "rejected": rejected,
-        "follow_ups": msgspec.json.decode(msgspec.json.encode(page.follow_ups)),  # lists, as the database gives them
+        "follow_ups": msgspec.json.decode(msgspec.json.encode(page.requests)),  # lists, as the database gives them
         "watermark": page.watermark,
         "missing_since_run_id": None,
         **{SEEN[kind]: ids for kind, ids in seen.items()},
     }
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
     if known is None:
-        return KnownPage.objects.create(provider_id=lease.provider_id, key=lease.key, **wanted)
+        sql.copy(_PAGE, _PAGE_COLUMNS, [wanted | {"provider_id": lease.provider_id, "key": lease.key}])
+        return 0
     differing = {name: value for name, value in wanted.items() if getattr(known, name) != value}
     if differing:
         KnownPage.objects.filter(pk=known.pk).update(**differing)
-    return known
+    return known.rejected
 
 
-def _keep_rejections(lease: Lease, known: KnownPage, rejected: Sequence[RejectedItem]) -> None:
+def _keep_rejections(lease: Lease, rejected: Sequence[RejectedItem]) -> None:
     """Keep the rejections of the page as it is now; those of before that stand go on as they are."""
+    known = KnownPage.objects.only("pk").get(provider_id=lease.provider_id, key=lease.key)
     stored = {(row.path, row.reason): row.pk for row in Rejection.objects.filter(page=known)}
     wanted = {(item.path, item.reason): item for item in rejected}
     solved = [pk for key, pk in stored.items() if key not in wanted]

@@ -3,9 +3,12 @@
 The rows are locked first, in the order of their ids, and their sources are read after that: of two pages that speak of
 the same recording at the same time, the second sees what the first wrote. The lock (NO KEY UPDATE) lets foreign keys
 pass, so that writers of sources do not wait for it.
+
+Of a row that is new nobody else can know: all that is said of it is in the page at hand, and nothing is read for it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, cast
 
 from msgspec import Struct, field
@@ -24,10 +27,12 @@ from musicsync.models import (
 from musicsync.sync import sql
 from musicsync.sync.matching import isrcs_of
 from musicsync.sync.merging import POLICY, Canonical, Entity, Said, canonical
-from musicsync.sync.sources import LIVE, TABLES, entities_of
+from musicsync.sync.sources import LIVE, TABLES, SourceRow, entities_of
 
 Place = tuple[int, int, int]
 """Release, disc and position: where a track stands."""
+Artists = Mapping[tuple[int | None, str | None], int]
+"""The catalogue's artist of a provider and its id of the artist."""
 
 _LOCK_ORDER: tuple[Entity, ...] = ("recording", "artist", "release", "track")
 """Recordings first: ``linking`` has locked some of them by then."""
@@ -80,16 +85,18 @@ _SHAPES: dict[Entity, _Shape] = {
 
 
 class Cause(Struct, frozen=True):
-    """Whose answer, in which run, brings a change about."""
+    """Whose answer, in which run, brings a change about; ``provider`` is the slug."""
 
     provider_id: int
+    provider: str
     run_id: int
 
 
 class Touched(Struct):
     """The catalogue rows whose sources have changed.
 
-    ``places`` says where new tracks stand; ``merged`` which rows are another now, as {absorbed: kept}.
+    ``places`` says where new tracks stand; ``merged`` which rows are another now, as {absorbed: kept}. ``new`` may have
+    all that is said of rows that are new, and ``artists`` those that credits name: what is not there is read.
     """
 
     artist: set[int] = field(default_factory=set)
@@ -98,12 +105,14 @@ class Touched(Struct):
     track: set[int] = field(default_factory=set)
     places: dict[int, Place] = field(default_factory=dict)
     merged: dict[Entity, dict[int, int]] = field(default_factory=dict)
+    new: dict[Entity, Mapping[int, Sequence[SourceRow]]] = field(default_factory=dict)
+    artists: Artists = field(default_factory=dict)
 
-    def add(self, links: Mapping[str, int | None]) -> None:
-        """Note the rows that a source row is or was linked to, by column ("artist_id")."""
-        for column, entity_id in links.items():
-            if entity_id is not None:
-                getattr(self, column.removesuffix("_id")).add(entity_id)
+    def add(self, links: Sequence[Mapping[str, int | None]]) -> None:
+        """Note the rows that source rows of one kind are or were linked to, by column ("artist_id")."""
+        for column in links[0] if links else ():
+            entities: set[int] = getattr(self, column.removesuffix("_id"))
+            entities.update(entity_id for row in links if (entity_id := row[column]) is not None)
 
     def merge(self, old: Mapping[str, int | None], new: Mapping[str, int | None]) -> None:
         """Note that the rows of one source row's links are those of another's now, by column."""
@@ -126,29 +135,25 @@ def refresh(touched: Touched, cause: Cause) -> None:
     Raises:
         IntegrityError: another transaction has just written a row with the same key; apply the page once more.
     """
-    found: dict[Entity, list[sql.Row]] = {}
-    for entity in _LOCK_ORDER:
-        ids = sorted(getattr(touched, entity))
-        if ids:
-            found[entity] = _refresh(entity, ids, touched)
-    changes = [change for entity in POLICY for change in found.get(entity, [])]
-    for change in changes:
-        change |= {"provider_id": cause.provider_id, "run_id": cause.run_id}
-    sql.insert(
+    found = {entity: _refresh(entity, touched, cause) for entity in _LOCK_ORDER if getattr(touched, entity)}
+    sql.copy(
         Change._meta.db_table,
         {"entity": "text", "entity_id": "bigint", "action": "text", "before": "jsonb", "after": "jsonb"}
         | {"provider_id": "bigint", "run_id": "bigint"},
-        changes,
+        [change for entity in POLICY for change in found.get(entity, [])],
     )
 
 
-def _refresh(entity: Entity, ids: list[int], touched: Touched) -> list[sql.Row]:
+def _refresh(entity: Entity, touched: Touched, cause: Cause) -> list[sql.Row]:
     """Bring the rows of one entity in line and return what changed."""
-    stored = _stored(entity, ids)
-    wanted = _wanted(entity, ids)
+    ids: set[int] = getattr(touched, entity)
+    new_rows = touched.new.get(entity, {})
+    known = sorted(ids - new_rows.keys())
+    stored = _stored(entity, known)
+    wanted = _wanted(entity, _said(entity, known) | _said_now(new_rows, cause), touched.artists)
     versions: dict[int, _Version] = {}
-    changes = []
-    for id_ in ids:
+    changes: list[sql.Row] = []
+    for id_ in sorted(ids):
         old, new = stored.get(id_), wanted.get(id_)
         if new is not None and entity == "track":
             new.values |= _place(touched.places.get(id_), old)
@@ -157,17 +162,19 @@ def _refresh(entity: Entity, ids: list[int], touched: Touched) -> list[sql.Row]:
         if new is None or new == old:
             continue
         versions[id_] = new
-        change = _difference(old, new, touched.merged.get(entity, {}).get(id_))
-        if change:
-            changes.append({"entity": entity, "entity_id": id_} | change)
+        difference = _difference(old, new, touched.merged.get(entity, {}).get(id_))
+        if difference:
+            changes.append(_change(entity, id_, difference, cause))
     _write(entity, versions, stored)
     return changes
 
 
-def _difference(old: _Version | None, new: _Version, merged_into: int | None) -> sql.Row | None:
-    """Return the change between two versions, or ``None`` where only the provenance moved."""
+def _difference(
+    old: _Version | None, new: _Version, merged_into: int | None
+) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+    """Return action, before and after of two versions, or ``None`` where only the provenance moved."""
     if old is None:
-        return {"action": "created", "before": {}, "after": new.values}
+        return "created", {}, new.values
     before = {name: value for name, value in old.values.items() if value != new.values[name]}
     if not before:
         return None
@@ -177,11 +184,28 @@ def _difference(old: _Version | None, new: _Version, merged_into: int | None) ->
         action = "restored" if after["state"] == _PRESENT else "removed"
     if merged_into is not None and action == "removed":
         action, after["merged_into"] = "merged", merged_into
-    return {"action": action, "before": before, "after": after}
+    return action, before, after
+
+
+def _change(
+    entity: Entity, entity_id: int, difference: tuple[str, dict[str, Any], dict[str, Any]], cause: Cause
+) -> sql.Row:
+    action, before, after = difference
+    return {
+        "entity": entity,
+        "entity_id": entity_id,
+        "action": action,
+        "before": before,
+        "after": after,
+        "provider_id": cause.provider_id,
+        "run_id": cause.run_id,
+    }
 
 
 def _stored(entity: Entity, ids: list[int]) -> dict[int, _Version]:
     """Lock the rows in the order of their ids and return them as they are."""
+    if not ids:
+        return {}
     shape = _SHAPES[entity]
     rows = sql.query(
         f"SELECT id, state, provenance, {', '.join(shape.columns)} FROM {shape.table} "  # noqa: S608
@@ -197,40 +221,60 @@ def _stored(entity: Entity, ids: list[int]) -> dict[int, _Version]:
     return versions
 
 
-def _wanted(entity: Entity, ids: list[int]) -> dict[int, _Version]:
-    """Return what the rows should be by what their live sources say; nothing for a row that has none."""
+def _said(entity: Entity, ids: list[int]) -> dict[int, list[Said]]:
+    """Return what the live sources of the rows say, from the most to the least trusted; nothing where there is none."""
+    if not ids:
+        return {}
     shape = _SHAPES[entity]
     recording = "s.recording_id" if shape.sources == TABLES["track"] else "NULL"
     rows = sql.query(
         f"SELECT s.{shape.link} AS entity_id, s.provider_id, p.slug, s.fields, {recording} AS recording_id "  # noqa: S608
         f"FROM {shape.sources} s JOIN {Provider._meta.db_table} p ON p.id = s.provider_id "
-        f"WHERE s.{shape.link} = ANY(%s::bigint[]) AND s.state = ANY(%s) ORDER BY p.trust, p.slug, s.external_id",
+        f"WHERE s.{shape.link} = ANY(%s::bigint[]) AND s.state = ANY(%s) "
+        'ORDER BY p.trust, p.slug, s.external_id COLLATE "C"',
         [ids, list(LIVE)],
     )
-    said = {
+    return {
         id_: [Said(row["slug"], row["provider_id"], row["fields"], row["recording_id"]) for row in group]
         for id_, group in sql.grouped(rows, "entity_id").items()
     }
+
+
+def _said_now(new: Mapping[int, Sequence[SourceRow]], cause: Cause) -> dict[int, list[Said]]:
+    """Return what the page at hand says of rows that are new, in the order of ``_said``."""
+    return {
+        id_: [
+            Said(cause.provider, cause.provider_id, row.fields, row.links.get("recording_id"))
+            for row in (rows if len(rows) == 1 else sorted(rows, key=attrgetter("external_id")))
+        ]
+        for id_, rows in new.items()
+    }
+
+
+def _wanted(entity: Entity, said: Mapping[int, Sequence[Said]], known_artists: Artists) -> dict[int, _Version]:
+    """Return what the rows should be by what is said of them."""
     found = {id_: canonical(entity, sources) for id_, sources in said.items()}
-    artists = _artists_of(found.values())
+    artists = _artists_of(found.values(), known_artists) if _SHAPES[entity].credits else {}
     versions = {}
     for id_, best in found.items():
-        isrcs = {code for source in said[id_] for code in isrcs_of(source.fields)}
+        isrcs: set[str] = set()
+        if entity == "recording":
+            isrcs.update(*(isrcs_of(source.fields) for source in said[id_]))
         parts = _parts(entity, _credit_lines(best, artists), sorted(isrcs))
-        versions[id_] = _Version(best.values | {"state": _PRESENT} | parts, best.provenance)
+        versions[id_] = _Version({**best.values, "state": _PRESENT, **parts}, best.provenance)
     return versions
 
 
 def _write(entity: Entity, versions: Mapping[int, _Version], stored: Mapping[int, _Version]) -> None:
     shape = _SHAPES[entity]
     columns = {"id": "bigint", "state": "text", "provenance": "jsonb", **shape.columns}
-    rows = [
-        {"id": id_, "provenance": version.provenance}
-        | {name: version.values[name] for name in ("state", *shape.columns)}
-        for id_, version in versions.items()
-    ]
-    sql.insert(shape.table, columns, [row for row in rows if row["id"] not in stored])
-    sql.update(shape.table, columns, [row for row in rows if row["id"] in stored], ", changed_at = now()")
+    new: list[sql.Row] = []
+    changed: list[sql.Row] = []
+    for id_, version in versions.items():
+        rows = changed if id_ in stored else new
+        rows.append({**version.values, "id": id_, "provenance": version.provenance})
+    sql.copy(shape.table, columns, new)
+    sql.update(shape.table, columns, changed, ", changed_at = now()")
     if shape.credits:
         _write_credits(entity, {id_: version.values["credits"] for id_, version in versions.items()}, stored)
     if entity == "recording":
@@ -239,13 +283,12 @@ def _write(entity: Entity, versions: Mapping[int, _Version], stored: Mapping[int
 
 def _parts(entity: Entity, lines: list[sql.Row], isrcs: list[str]) -> dict[str, Any]:
     """Return what an entity has besides its own columns."""
-    parts: dict[str, Any] = {}
-    if _SHAPES[entity].credits:
-        parts["credits"] = lines
-        parts["artist_credit"] = "".join(line["name"] + line["join_phrase"] for line in lines)
-    if entity == "recording":
-        parts["isrcs"] = isrcs
-    return parts
+    if not _SHAPES[entity].credits:
+        return {}
+    credit = "".join([line["name"] + line["join_phrase"] for line in lines])
+    if entity != "recording":
+        return {"credits": lines, "artist_credit": credit}
+    return {"credits": lines, "artist_credit": credit, "isrcs": isrcs}
 
 
 def _place(place: Place | None, stored: _Version | None) -> dict[str, Any]:
@@ -256,7 +299,7 @@ def _place(place: Place | None, stored: _Version | None) -> dict[str, Any]:
     return dict(zip(_PLACE_COLUMNS, place, strict=True))
 
 
-def _credit_lines(best: Canonical, artists: Mapping[tuple[int | None, str], int]) -> list[sql.Row]:
+def _credit_lines(best: Canonical, artists: Artists) -> list[sql.Row]:
     return [
         {
             "name": line["name"],
@@ -267,17 +310,20 @@ def _credit_lines(best: Canonical, artists: Mapping[tuple[int | None, str], int]
     ]
 
 
-def _artists_of(found: Iterable[Canonical]) -> dict[tuple[int | None, str], int]:
-    """Return the catalogue's artist of each (provider, provider's id) that the credits name."""
-    named: dict[int, set[str]] = {}
-    for best in found:
-        if best.credits_provider_id is not None:
-            ids = {line["artist_id"] for line in best.credits if line["artist_id"] is not None}
-            named.setdefault(best.credits_provider_id, set()).update(ids)
+def _artists_of(found: Iterable[Canonical], known: Artists) -> Artists:
+    """Return the artists that the credits name: those that are known, and what is read of the others."""
+    named = {(best.credits_provider_id, line["artist_id"]) for best in found for line in best.credits}
+    unknown: dict[int, list[str]] = {}
+    for provider_id, external_id in named - known.keys():
+        if provider_id is not None and external_id is not None:
+            unknown.setdefault(provider_id, []).append(external_id)
     return {
-        (provider_id, external_id): artist
-        for provider_id, external_ids in named.items()
-        for external_id, artist in entities_of(provider_id, "artist", external_ids).items()
+        **known,
+        **{
+            (provider_id, external_id): artist
+            for provider_id, external_ids in unknown.items()
+            for external_id, artist in entities_of(provider_id, "artist", external_ids).items()
+        },
     }
 
 
@@ -312,7 +358,7 @@ def _write_credits(entity: Entity, lines: Mapping[int, list[sql.Row]], stored: M
     differing = [id_ for id_, wanted in lines.items() if wanted != was.get(id_, [])]
     if any(was.get(id_) for id_ in differing):
         sql.execute(f"DELETE FROM {shape.credits} WHERE {shape.link} = ANY(%s::bigint[])", [differing])  # noqa: S608
-    sql.insert(
+    sql.copy(
         str(shape.credits),
         {shape.link: "bigint", "position": "int", "artist_id": "bigint", "name": "text", "join_phrase": "text"},
         [{shape.link: id_, "position": n} | line for id_ in differing for n, line in enumerate(lines[id_])],
@@ -326,7 +372,7 @@ def _write_isrcs(isrcs: Mapping[int, list[str]], stored: Mapping[int, _Version])
     if dropped:
         sql.execute(f"DELETE FROM {table} WHERE code = ANY(%s::text[])", [sorted(dropped)])  # noqa: S608
     new = [(code, id_) for id_, codes in isrcs.items() for code in codes if code not in was.get(id_, ())]
-    sql.insert(
+    sql.copy(
         table,
         {"code": "text", "recording_id": "bigint"},
         [{"code": code, "recording_id": id_} for code, id_ in sorted(new)],

@@ -70,8 +70,9 @@ _BACK = "f.id, f.status, extract(epoch FROM f.not_before - clock_timestamp())::f
 class Lease(Struct, frozen=True):
     """The right to work on one fetch, held by a token until it runs out.
 
-    ``wait`` is in seconds: sleep it before the request is sent. ``concurrency`` is how many requests the budget allows
-    at the same time, ``attempts`` how often somebody began to work on the fetch, this time included.
+    ``provider`` is its slug. ``wait`` is in seconds: sleep it before the request is sent. ``concurrency`` is how many
+    requests the budget allows at the same time, ``attempts`` how often somebody began to work on the fetch, this time
+    included.
     """
 
     id: int
@@ -79,6 +80,7 @@ class Lease(Struct, frozen=True):
     run_id: int
     scope_id: int
     provider_id: int
+    provider: str
     mode: Mode
     key: str
     request: Request
@@ -121,8 +123,8 @@ def claim(fetch_id: int, task_id: str = "") -> Lease | Postponed | None:
             WHERE f.id = %s AND r.id = f.run_id AND r.status = 'running'
               AND f.status IN ('pending', 'queued', 'waiting')
               AND (f.not_before IS NULL OR f.not_before <= clock_timestamp())
-            RETURNING f.id, f.lease_token AS token, f.run_id, f.scope_id, r.provider_id, p.budget_id, r.mode,
-                      f.key, f.request, f.attempts, c.opened_at,
+            RETURNING f.id, f.lease_token AS token, f.run_id, f.scope_id, r.provider_id, p.slug AS provider,
+                      p.budget_id, r.mode, f.key, f.request, f.attempts, c.opened_at,
                       CASE WHEN b.concurrency > 0 THEN b.concurrency <= ({_ASKING} b.id) ELSE false END AS is_full
         ), slot AS (
             UPDATE {_BUDGET} b SET {RESERVE} FROM claimed
@@ -238,12 +240,25 @@ def owe(run_id: int, provider_id: int, mode: str, scope_id: int, requests: Seque
             {"run_id": run_id, "scope_id": scope_id, "key": request.key, "request": msgspec.to_builtins(request)}
             for request in owed[start : start + _PLAN_CHUNK]
         ]
-        sql.insert(
+        sql.insert_missing(
             _FETCH,
             {"run_id": "bigint", "scope_id": "bigint", "key": "text", "request": "jsonb", "counts": "jsonb"},
             [row | {"counts": {}} for row in rows],
-            "ON CONFLICT (run_id, key) DO NOTHING",
+            "run_id, key",
         )
+
+
+def owe_ahead(lease: Lease, request: Request, window: int) -> list[int]:
+    """Owe the page after the leased one before that is applied; return the fetches to send a message about (ADR 11).
+
+    Whoever applies the leased one owes it once more, which changes nothing. Where a page of the run is dead, nothing is
+    owed ahead: the next one may be like it.
+    """
+    with transaction.atomic():
+        if not hold(lease) or Fetch.objects.filter(run=lease.run_id, status=Fetch.Status.DEAD).exists():
+            return []
+        owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, [request])
+    return fill_window(lease.run_id, window)
 
 
 def fill_window(run_id: int, window: int) -> list[int]:

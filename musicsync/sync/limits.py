@@ -11,17 +11,19 @@ LONGEST_ID_BYTES = 500
 LONGEST_NAME_BYTES = 2500
 LONGEST_KEY_BYTES = 2500
 _EXCERPT = 300
+_MOST_BYTES = 4
 
 
 def sift(page: Page) -> Page:
     """Return the page with what is too long among its rejected items."""
-    refused = {id(thing): item for thing in (*page.records, *page.follow_ups) if (item := _refusal(thing))}
+    refused = {id(thing): item for thing in (*page.records, *page.requests) if (item := _refusal(thing))}
     if not refused:
         return page
     return msgspec.structs.replace(
         page,
         records=tuple(record for record in page.records if id(record) not in refused),
         follow_ups=tuple(request for request in page.follow_ups if id(request) not in refused),
+        following=None if id(page.following) in refused else page.following,
         rejected=(*page.rejected, *refused.values()),
     )
 
@@ -37,8 +39,7 @@ def _refusal(item: Record | Request) -> RejectedItem | None:
 
 
 def _too_long(path: str, what: str, text: str, limit: int) -> RejectedItem | None:
-    size = len(text.encode())
-    if size <= limit:
+    if len(text) * _MOST_BYTES <= limit or (size := len(text.encode())) <= limit:
         return None
     return RejectedItem(
         path=path, reason=f"{what} is {size:,} bytes long; {limit:,} can be kept", excerpt=text[:_EXCERPT]

@@ -1,13 +1,15 @@
 """Link source rows to the artists, releases, recordings and tracks that they speak of.
 
 Reads the keys of a page's rows set by set, lets ``matching`` decide, and gives ids to what is new. The new catalogue
-rows themselves are written by ``catalogue`` once all that is said of them is stored; deferred foreign keys allow that
-until the transaction ends.
+rows themselves are written by ``catalogue`` once all that is said of them is stored; no foreign key is checked here
+(ADR 10).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from musicsync.models import Artist, Isrc, Recording, Release, Track
 from musicsync.sync import sql
@@ -22,61 +24,67 @@ Evidence = tuple[dict[str, int], dict[str, int], dict[int, int]]
 """The recordings of ISRCs, of the provider's own recording ids, and of the tracks at the same places."""
 
 
-def link_artists(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[str, str]) -> None:
+class Linked(Struct, frozen=True):
+    """What came of linking rows of one kind.
+
+    ``new`` has the rows under each catalogue row that is new, ``absorbed`` the catalogue rows that turned out to be
+    another, as {absorbed: kept}.
+    """
+
+    new: dict[int, list[SourceRow]]
+    absorbed: dict[int, int]
+
+
+def link_artists(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[str, str]) -> Linked:
     """Link each row to the artist it was linked to, or that its id was merged from, or to a new one."""
     linked = _linked(provider_id, "artist", rows, merged)
     claims = [Claim(linked=linked.get(row.external_id)) for row in rows]
-    _settle(_ARTIST, "artist_id", rows, claims)
+    return _settle(_ARTIST, "artist_id", rows, claims)
 
 
-def link_releases(
-    provider_id: int, rows: Sequence[SourceRow], merged: Mapping[str, str]
-) -> tuple[list[str], dict[int, int]]:
+def link_releases(provider_id: int, rows: Sequence[SourceRow], merged: Mapping[str, str]) -> tuple[list[str], Linked]:
     """Link each row by its GTIN, else as before.
 
-    Returns the ids of the releases that moved to another row, whose tracks have to be linked again, and the rows that
-    turned out to be another, as {absorbed: kept}.
+    Returns also the ids of the releases that moved to another row, whose tracks have to be linked again.
     """
     linked = _linked(provider_id, "release", rows, merged)
+    gtins = [gtin_of(row.fields) for row in rows]
     claims = [
-        Claim(keys=frozenset({gtin} if (gtin := gtin_of(row.fields)) else ()), linked=linked.get(row.external_id))
-        for row in rows
+        Claim(keys=frozenset({gtin} if gtin else ()), linked=linked.get(row.external_id))
+        for row, gtin in zip(rows, gtins, strict=True)
     ]
-    by_gtin = {
-        row["gtin"]: row["id"]
-        for row in sql.query(
-            f"SELECT gtin, id FROM {_RELEASE} WHERE gtin = ANY(%s::text[])",  # noqa: S608
-            [_all_keys(claims)],
-        )
-    }
     bare = _bare_releases(provider_id, rows, claims, merged)
-    absorbed = _settle(_RELEASE, "release_id", rows, claims, by_gtin, bare=bare)
+    found = _settle(_RELEASE, "release_id", rows, claims, _by_gtin(sorted(set(filter(None, gtins)))), bare=bare)
     moved = [row.external_id for row in rows if linked.get(row.external_id) not in (None, row.links["release_id"])]
-    return moved, absorbed
+    return moved, found
 
 
-def link_tracks(rows: Sequence[SourceRow], releases: Mapping[str, int]) -> dict[int, Place]:
+def link_tracks(
+    rows: Sequence[SourceRow], releases: Mapping[str, int], new_releases: Container[int]
+) -> tuple[dict[int, Place], Linked]:
     """Link each row to the track at its release, disc and position; none where the record is a recording by itself.
 
-    ``releases`` has the catalogue's release of each of the provider's release ids that the rows name. Returns where
-    each of the linked tracks stands.
+    ``releases`` has the catalogue's release of each of the provider's release ids that the rows name; on those that
+    are new there is nothing yet. Returns also where each of the linked tracks stands.
     """
-    placed = [(row, place) for row in rows if (place := _place(row.fields, releases))]
-    claims = [Claim(keys=frozenset({_place_key(place)})) for _, place in placed]
     for row in rows:
         row.links["track_id"] = None
-    _settle(_TRACK, "track_id", [row for row, _ in placed], claims, _tracks_at([place for _, place in placed]))
-    return {row.links["track_id"]: place for row, place in placed if row.links["track_id"]}
+    placed = [(row, place) for row in rows if (place := _place(row.fields, releases))]
+    claims = [Claim(keys=frozenset((place,))) for _, place in placed]
+    known = _tracks_at([place for _, place in placed if place[0] not in new_releases])
+    found = _settle(_TRACK, "track_id", [row for row, _ in placed], claims, known)
+    return {row.links["track_id"]: place for row, place in placed if row.links["track_id"]}, found
 
 
-def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, int]:
+def link_recordings(provider_id: int, rows: Sequence[SourceRow], new_tracks: Container[int]) -> Linked:
     """Link each track row to its recording: by ISRC, else as before, by the provider's own id, or by its place.
 
-    The rows are linked to their tracks already. Returns the recordings that turned out to be another, as
-    {absorbed: kept}: some record names the ISRCs of both.
+    The rows are linked to their tracks already; at those that are new there was no recording. A recording turns out
+    to be another where some record names the ISRCs of both.
     """
-    keys = sorted({key for row in rows for key in isrcs_of(row.fields)})
-    tracks = [row.links["track_id"] for row in rows if row.links["track_id"]]
+    isrcs = [isrcs_of(row.fields) for row in rows]
+    keys = sorted(frozenset().union(*isrcs))
+    tracks = [track for row in rows if (track := row.links["track_id"]) and track not in new_tracks]
     own_keys = sorted({row.fields["recording_id"] for row in rows if row.fields.get("recording_id")})
 
     def read() -> Evidence:
@@ -85,12 +93,12 @@ def link_recordings(provider_id: int, rows: Sequence[SourceRow]) -> dict[int, in
     by_isrc, own, beside = _locked(read, [row.links["recording_id"] for row in rows if row.links["recording_id"]])
     claims = [
         Claim(
-            keys=isrcs_of(row.fields),
+            keys=codes,
             provider_key=row.fields.get("recording_id"),
             linked=row.links["recording_id"],
             beside=beside.get(row.links["track_id"] or 0),
         )
-        for row in rows
+        for row, codes in zip(rows, isrcs, strict=True)
     ]
     return _settle(
         _RECORDING, "recording_id", rows, claims, by_isrc, own, bare=_bare_recordings(rows, claims, own.values())
@@ -118,18 +126,21 @@ def _settle(
     column: str,
     rows: Sequence[SourceRow],
     claims: Sequence[Claim],
-    by_key: Mapping[str, int] | None = None,
+    by_key: Mapping[Any, int] | None = None,
     by_provider_key: Mapping[str, int] | None = None,
     *,
     bare: AbstractSet[int] = frozenset(),
-) -> dict[int, int]:
-    """Write the verdict into the rows' links, with ids for what is new; return what was absorbed."""
+) -> Linked:
+    """Write the verdict into the rows' links, with ids for what is new."""
     verdict = match(claims, by_key or {}, by_provider_key or {}, bare)
     numbers = sorted({target for target in verdict.targets if target < 0}, reverse=True)
     ids = dict(zip(numbers, sql.new_ids(table, len(numbers)), strict=True))
+    new: dict[int, list[SourceRow]] = {id_: [] for id_ in ids.values()}
     for row, target in zip(rows, verdict.targets, strict=True):
-        row.links[column] = ids.get(target, target)
-    return verdict.absorbed
+        row.links[column] = id_ = ids.get(target, target)
+        if target < 0:
+            new[id_].append(row)
+    return Linked(new, verdict.absorbed)
 
 
 def _locked(read: Callable[[], Evidence], linked: Sequence[int]) -> Evidence:
@@ -161,15 +172,13 @@ def _linked(
     return {merged[old]: found[old] for old in sorted(found)} | linked
 
 
-def _all_keys(claims: Sequence[Claim]) -> list[str]:
-    return sorted({key for claim in claims for key in claim.keys})
-
-
 def _bare_releases(
     provider_id: int, rows: Sequence[SourceRow], claims: Sequence[Claim], merged: Mapping[str, str]
 ) -> set[int]:
     """Return the linked releases whose GTIN is told by no source other than the rows, and what is merged into them."""
     linked = {claim.linked for claim in claims if claim.linked}
+    if not linked:
+        return linked
     found = sql.query(
         f"SELECT s.release_id AS id FROM {TABLES['release']} s JOIN {_RELEASE} r ON r.id = s.release_id "  # noqa: S608
         "WHERE s.release_id = ANY(%s::bigint[]) AND s.state = ANY(%s) AND s.fields ->> 'gtin' = r.gtin "
@@ -203,6 +212,13 @@ def _recordings_of(tracks: Sequence[int]) -> dict[int, int]:
     return {row["id"]: row["recording_id"] for row in found}
 
 
+def _by_gtin(keys: Sequence[str]) -> dict[str, int]:
+    if not keys:
+        return {}
+    found = sql.query(f"SELECT gtin, id FROM {_RELEASE} WHERE gtin = ANY(%s::text[])", [list(keys)])  # noqa: S608
+    return {row["gtin"]: row["id"] for row in found}
+
+
 def _by_isrc(keys: Sequence[str]) -> dict[str, int]:
     if not keys:
         return {}
@@ -221,7 +237,7 @@ def _by_provider_key(provider_id: int, keys: Sequence[str]) -> dict[str, int]:
     return {row["recording_key"]: row["id"] for row in found}
 
 
-def _tracks_at(places: Sequence[Place]) -> dict[str, int]:
+def _tracks_at(places: Sequence[Place]) -> dict[Place, int]:
     if not places:
         return {}
     found = sql.query(
@@ -230,13 +246,9 @@ def _tracks_at(places: Sequence[Place]) -> dict[str, int]:
         "USING (release_id, disc, position)",
         [list(part) for part in zip(*places, strict=True)],
     )
-    return {_place_key((row["release_id"], row["disc"], row["position"])): row["id"] for row in found}
+    return {(row["release_id"], row["disc"], row["position"]): row["id"] for row in found}
 
 
 def _place(fields: Mapping[str, Any], releases: Mapping[str, int]) -> Place | None:
     release, position = releases.get(fields.get("release_id") or ""), fields.get("position")
     return (release, fields.get("disc") or 1, position) if release and position is not None else None
-
-
-def _place_key(place: Place) -> str:
-    return ":".join(map(str, place))

@@ -17,11 +17,12 @@ from musicsync.identifiers import is_gtin, is_isrc
 class Claim(Struct, frozen=True):
     """What one source row says of its identity.
 
-    ``keys`` are its valid GTIN or ISRCs, ``provider_key`` the provider's own id of the recording. ``linked`` is the
-    catalogue row it was linked to, ``beside`` the recording of the track at the same place of the same release.
+    ``keys`` are its valid GTIN or ISRCs, or its place on a release; ``provider_key`` is the provider's own id of the
+    recording. ``linked`` is the catalogue row it was linked to, ``beside`` the recording of the track at the same place
+    of the same release.
     """
 
-    keys: frozenset[str] = frozenset()
+    keys: frozenset[Hashable] = frozenset()
     provider_key: str | None = None
     linked: int | None = None
     beside: int | None = None
@@ -45,11 +46,12 @@ def gtin_of(fields: Mapping[str, Any]) -> str | None:
 
 def isrcs_of(fields: Mapping[str, Any]) -> frozenset[str]:
     """Return the ISRCs by which a recording with these fields is identified: the valid ones."""
-    return frozenset(code for code in fields.get("isrcs") or () if is_isrc(code))
+    codes = fields.get("isrcs")
+    return frozenset([code for code in codes if is_isrc(code)] if codes else ())
 
 
 def match(
-    claims: Sequence[Claim], by_key: Mapping[str, int], by_provider_key: Mapping[str, int], bare: AbstractSet[int]
+    claims: Sequence[Claim], by_key: Mapping[Any, int], by_provider_key: Mapping[str, int], bare: AbstractSet[int]
 ) -> Verdict:
     """Return which catalogue row each claim speaks of.
 
@@ -64,7 +66,11 @@ def match(
     targets = [0] * len(claims)
     for number, group in enumerate(groups, start=1):
         members = [claims[index] for index in group]
-        keys = {key for claim in members for key in claim.keys}
+        if not any(_leads_somewhere(claim, by_key, by_provider_key) for claim in members):
+            for index in group:
+                targets[index] = -number
+            continue
+        keys = frozenset().union(*(claim.keys for claim in members))
         owners = sorted({_kept(by_key[key], absorbed) for key in keys if key in by_key})
         weak = list(dict.fromkeys(_kept(row, absorbed) for row in _weak_evidence(members, by_provider_key)))
         tied = [row for row in weak if row not in free]
@@ -78,13 +84,17 @@ def match(
     return Verdict([_kept(target, absorbed) for target in targets], {old: _kept(old, absorbed) for old in absorbed})
 
 
+def _leads_somewhere(claim: Claim, by_key: Mapping[Any, int], by_provider_key: Mapping[str, int]) -> bool:
+    known = claim.linked or claim.beside or by_provider_key.get(claim.provider_key or "")
+    return known is not None or any(key in by_key for key in claim.keys)
+
+
 def _weak_evidence(group: Sequence[Claim], by_provider_key: Mapping[str, int]) -> list[int]:
     """Return the rows that the group may join, by strength of evidence."""
-    linked = {claim.linked for claim in group if claim.linked is not None}
-    provider_keys = {claim.provider_key for claim in group if claim.provider_key is not None}
-    own = {by_provider_key[key] for key in provider_keys if key in by_provider_key}
-    beside = {claim.beside for claim in group if claim.beside is not None}
-    return [row for rows in (linked, own, beside) for row in sorted(rows)]
+    linked = {claim.linked for claim in group}
+    own = {by_provider_key.get(claim.provider_key or "") for claim in group}
+    beside = {claim.beside for claim in group}
+    return [row for rows in (linked, own, beside) for row in sorted(filter(None, rows))]
 
 
 def _kept(row: int, absorbed: Mapping[int, int]) -> int:
@@ -121,12 +131,13 @@ def _sharing(indices: Iterable[int], keys_of: Callable[[int], Iterable[Hashable]
     group_of: dict[Hashable, list[int]] = {}
     groups: dict[int, list[int]] = {}
     for index in indices:
-        keys = set(keys_of(index))
-        joined = [index]
-        for other in {id(group): group for key in keys if (group := group_of.get(key))}.values():
-            joined = [*other, *joined]
-            del groups[id(other)]
-            keys.update(*(keys_of(member) for member in other))
+        keys = keys_of(index)
+        met = {id(group): group for key in keys if (group := group_of.get(key)) is not None}
+        joined = [member for group in met.values() for member in group] + [index]
+        for other in met:
+            del groups[other]
         groups[id(joined)] = joined
-        group_of |= dict.fromkeys(keys, joined)
+        for member in joined if met else (index,):
+            for key in keys_of(member):
+                group_of[key] = joined
     return list(groups.values())

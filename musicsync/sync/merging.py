@@ -1,6 +1,6 @@
 """One value out of what several providers say. Pure: ``catalogue`` reads and writes, the policy is here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -28,41 +28,39 @@ class Canonical(Struct, frozen=True):
     credits_provider_id: int | None
 
 
-def _field(name: str) -> Callable[[Said], Any]:
-    return lambda said: said.fields.get(name)
-
-
-_NAMES: dict[Entity, tuple[str, ...]] = {
+POLICY: dict[Entity, tuple[str, ...]] = {
     "artist": ("name", "sort_name", "disambiguation", "type", "country"),
     "release": (
         *("title", "version", "type", "released", "label"),
-        *("catalog_number", "explicit", "track_count", "genres"),
+        *("catalog_number", "explicit", "track_count", "genres", "gtin"),
     ),
     "recording": ("title", "version", "duration_ms", "explicit"),
-    "track": ("title", "version", "number", "duration_ms"),
+    "track": ("title", "version", "number", "duration_ms", "recording_id"),
 }
-
-POLICY: dict[Entity, dict[str, Callable[[Said], Any]]] = {
-    entity: {name: _field(name) for name in names} for entity, names in _NAMES.items()
-}
-POLICY["release"]["gtin"] = lambda said: gtin_of(said.fields)
-POLICY["track"]["recording_id"] = lambda said: said.recording_id
-"""How each canonical field is read from a source. The first source, by trust, that has a value gives it."""
+"""The canonical fields. The first source, by trust, that has a value gives it."""
 
 
 def canonical(entity: Entity, said: Sequence[Said]) -> Canonical:
     """Return the canonical values of an entity, given its sources from the most to the least trusted."""
     values: dict[str, Any] = dict.fromkeys(POLICY[entity])
-    provenance = {}
-    for name, read in POLICY[entity].items():
+    provenance: dict[str, str] = {}
+    for source in reversed(said):
+        given = _given(entity, source)
+        values.update(given)
+        provenance.update(dict.fromkeys(given, source.provider))
+    if entity in ("release", "recording"):
         for source in said:
-            value = read(source)
-            if value is not None:
-                values[name], provenance[name] = value, source.provider
-                break
-    credited = next((source for source in said if source.fields.get("credits")), None)
-    if credited is None or entity not in ("release", "recording"):
-        return Canonical(values, provenance, (), None)
-    return Canonical(
-        values, provenance | {"credits": credited.provider}, credited.fields["credits"], credited.provider_id
-    )
+            if lines := source.fields.get("credits"):
+                provenance["credits"] = source.provider
+                return Canonical(values, provenance, lines, source.provider_id)
+    return Canonical(values, provenance, (), None)
+
+
+def _given(entity: Entity, source: Said) -> dict[str, Any]:
+    """Return the canonical fields that a source has a value for."""
+    fields = source.fields
+    if entity == "release":
+        fields = {**fields, "gtin": gtin_of(fields)}
+    elif entity == "track":
+        fields = {**fields, "recording_id": source.recording_id}
+    return {name: value for name in POLICY[entity] if (value := fields.get(name)) is not None}

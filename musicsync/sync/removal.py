@@ -66,9 +66,8 @@ def remove(run: Run, unmentioned: Unmentioned) -> dict[str, int]:
             f"WHERE id = ANY(%s::bigint[]) AND state = ANY(%s) RETURNING {', '.join(LINKS[kind])}",
             [run.pk, ids, list(LIVE)],
         )
-        for row in rows:
-            touched.add(row)
-    catalogue.refresh(touched, Cause(run.provider_id, run.pk))
+        touched.add(rows)
+    catalogue.refresh(touched, Cause(run.provider_id, run.provider.slug, run.pk))
     return {f"{kind}.removed": len(ids) for kind, ids in unmentioned.ids.items() if ids}
 
 

@@ -55,16 +55,24 @@ class SourceRow(Struct):
 
 
 class Delta(Struct):
-    """A page's records of one kind, against what was known: rows to write, and ids of those that stay."""
+    """A page's records of one kind, against what was known: rows to write, and ids of those that stay.
 
-    new: list[SourceRow]
-    changed: list[SourceRow]
-    unchanged: list[int]
+    ``linked`` has the artist or release of each record that was known, by the provider's id.
+    """
+
+    new: list[SourceRow] = []
+    changed: list[SourceRow] = []
+    unchanged: list[int] = []
+    linked: dict[str, int] = {}
 
     @property
     def rows(self) -> list[SourceRow]:
         """Return all that is to be written."""
         return self.new + self.changed
+
+    def entities(self, link: Literal["artist_id", "release_id"]) -> dict[str, int]:
+        """Return the artist or release of each of the provider's ids that the page mentions, once all are linked."""
+        return self.linked | {row.external_id: entity for row in self.rows if (entity := row.links[link])}
 
     @property
     def seen(self) -> list[int]:
@@ -79,34 +87,30 @@ def compare(provider_id: int, kind: Kind, records: list[Record]) -> Delta:
     (an artist's stub in a credit) may carry less of a record without contradicting it.
     """
     if not records:
-        return Delta(new=[], changed=[], unchanged=[])
-    said = _one_each(records)
-    known = {
-        row["external_id"]: row
-        for row in sql.query(
-            f"SELECT external_id, id, fingerprint, state FROM {TABLES[kind]} "  # noqa: S608
-            "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
-            [provider_id, list(said)],
-        )
-    }
-    fingerprints = {external_id: fingerprint(record) for external_id, record in said.items()}
+        return Delta()
+    said = {external_id: msgspec.json.encode(record) for external_id, record in _one_each(records).items()}
+    known = _known(provider_id, kind, list(said))
+    fingerprints = {external_id: fingerprint(text) for external_id, text in said.items()}
     same = {
         external_id
         for external_id, row in known.items()
-        if bytes(row["fingerprint"]) == fingerprints[external_id] and row["state"] == PRESENT
+        if row["fingerprint"] == fingerprints[external_id] and row["state"] == PRESENT
     }
-    now = {external_id: fields_of(record) for external_id, record in said.items() if external_id not in same}
+    now = {external_id: fields_of(text) for external_id, text in said.items() if external_id not in same}
     before = _stored(kind, [row["id"] for external_id, row in known.items() if external_id in now])
     differing = (row["id"] for name, row in known.items() if name in now and _differs(before[row["id"]], now[name]))
     # Locked, what is about to be changed is read again: of two pages that say the same news, one brings it.
     before |= _stored(kind, list(differing), "ORDER BY id FOR UPDATE")
     new_ids = iter(sql.new_ids(TABLES[kind], len(said) - len(known)))
-    delta = Delta(new=[], changed=[], unchanged=[known[external_id]["id"] for external_id in same])
+    delta = Delta(
+        unchanged=[known[external_id]["id"] for external_id in same],
+        linked={external_id: row[LINKS[kind][0]] for external_id, row in known.items()},
+    )
     for external_id, fields in now.items():
         row = known.get(external_id)
         if row is None:
-            links: dict[str, int | None] = dict.fromkeys(LINKS[kind])
-            delta.new.append(SourceRow(next(new_ids), external_id, fields, fingerprints[external_id], links))
+            unlinked: dict[str, int | None] = dict.fromkeys(LINKS[kind])
+            delta.new.append(SourceRow(next(new_ids), external_id, fields, fingerprints[external_id], unlinked))
             continue
         stored = before[row["id"]]
         if not _differs(stored, fields):
@@ -127,22 +131,21 @@ def write(provider_id: int, run_id: int, kind: Kind, delta: Delta) -> None:
     columns = _COLUMNS | dict.fromkeys(LINKS[kind], "bigint") | (_TRACK_COLUMNS if kind == "track" else {})
     rows = {row.external_id: _as_columns(row, kind, run_id) for row in delta.rows}
     new = [rows[row.external_id] | {"provider_id": provider_id, "external_id": row.external_id} for row in delta.new]
-    sql.insert(TABLES[kind], columns | _NEW_COLUMNS, new)
+    sql.copy(TABLES[kind], columns | _NEW_COLUMNS, new)
     changed = sorted((rows[row.external_id] for row in delta.changed), key=lambda row: row["id"])
     sql.update(TABLES[kind], columns, changed, ", state = 'present', merged_into = NULL, changed_at = now()")
 
 
-def fields_of(record: Record) -> dict[str, Any]:
-    """Return what the record says, as JSON values; a field that is unset is not there."""
-    # By way of JSON, because that is how they are stored: a tuple is no equal of the list that comes back.
-    fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
+def fields_of(text: bytes) -> dict[str, Any]:
+    """Return what a record says, as it is stored: a field that is unset is not there, and a tuple is a list."""
+    fields: dict[str, Any] = msgspec.json.decode(text)
     del fields["external_id"]
     return fields
 
 
-def fingerprint(record: Record) -> bytes:
-    """Return 16 bytes that differ whenever two records do."""
-    return blake2b(msgspec.json.encode(record), digest_size=16).digest()
+def fingerprint(text: bytes) -> bytes:
+    """Return 16 bytes that differ whenever two records, written as JSON, do."""
+    return blake2b(text, digest_size=16).digest()
 
 
 def entities_of(provider_id: int, kind: Literal["artist", "release"], external_ids: Iterable[str]) -> dict[str, int]:
@@ -190,6 +193,15 @@ def _one_each(records: list[Record]) -> dict[str, Record]:
         earlier = found.get(record.external_id)
         found[record.external_id] = record if earlier is None else complete(earlier, record)
     return dict(sorted(found.items()))
+
+
+def _known(provider_id: int, kind: Kind, external_ids: list[str]) -> dict[str, sql.Row]:
+    found = sql.query(
+        f"SELECT external_id, id, fingerprint, state, {LINKS[kind][0]} FROM {TABLES[kind]} "  # noqa: S608
+        "WHERE provider_id = %s AND external_id = ANY(%s::text[])",
+        [provider_id, external_ids],
+    )
+    return {row["external_id"]: row for row in found}
 
 
 def _stored(kind: Kind, ids: list[int], lock: str = "") -> dict[int, sql.Row]:

@@ -1,12 +1,13 @@
-"""Set-based reading and writing: one statement a set, with the rows as one jsonb parameter.
+"""Set-based reading and writing: one statement a set, whatever its size.
 
-A batch as ``jsonb_to_recordset`` takes one parameter whatever its size, keeps the order of the rows (so that two
-transactions insert in the same order), and measured 62,000 to 75,000 rows/s against 8,000 for ``bulk_create`` on a
-prototype with one flat table and 100 to 500 rows a batch.
+New rows come in by ``COPY``. What looks at rows that are there (updates, ``ON CONFLICT``) takes the set as one jsonb
+parameter. Both keep the order of the rows, so that two transactions write in the same order.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,6 +21,9 @@ Found = TypeVar("Found")
 PATIENCE_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.5
 _JSONB_OID = 3802
+_JSON = msgspec.json.Encoder()
+_ESCAPE = re.compile(rb"\\(?:u[0-9a-f]{4}|.)")
+_CONTROL = re.compile(rb"\\[bfnrtu]")
 _AWAY_CLASSES = ("08", "53", "57")
 """Connection lost, out of resources (disk, memory, connections), stopped by an operator: SQLSTATE classes that pass."""
 
@@ -56,7 +60,7 @@ def patiently(function: Callable[[], Found]) -> Found:
 def query(statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
     """Run one statement and return its rows as dictionaries, jsonb decoded; none where it returns no rows."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, _written(parameters))
         if cursor.description is None:
             return []
         names = [column.name for column in cursor.description]
@@ -71,20 +75,32 @@ def query(statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
 def execute(statement: str, parameters: Sequence[Any] = ()) -> int:
     """Run one statement and return how many rows it touched."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, _written(parameters))
         return int(cursor.rowcount)
 
 
-def insert(table: str, columns: Mapping[str, str], rows: Sequence[Row], suffix: str = "") -> list[Row]:
-    """Insert the rows in their order and return what ``suffix`` (ON CONFLICT ..., RETURNING ...) asks for.
+def copy(table: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+    """Append the rows to the table in their order. No rows, no statement.
 
-    ``columns`` gives each column's PostgreSQL type. No rows, no statement.
+    ``columns`` gives each column's PostgreSQL type.
+
+    Raises:
+        IntegrityError: one of the rows breaks a constraint; none is written.
     """
     if not rows:
-        return []
+        return
+    statement = rf"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv, ESCAPE '\', NULL 'null')"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copying:
+        copying.write(_csv(columns, rows))
+
+
+def insert_missing(table: str, columns: Mapping[str, str], rows: Sequence[Row], key: str) -> None:
+    """Insert the rows whose ``key`` (columns of a unique constraint) is not there yet. No rows, no statement."""
+    if not rows:
+        return
     names = ", ".join(columns)
-    return query(
-        f"INSERT INTO {table} ({names}) SELECT {names} FROM {_recordset(columns)} {suffix}",  # noqa: S608
+    execute(
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM {_recordset(columns)} ON CONFLICT ({key}) DO NOTHING",  # noqa: S608
         [_encode(rows)],
     )
 
@@ -127,3 +143,50 @@ def _recordset(columns: Mapping[str, str]) -> str:
 
 def _encode(rows: Sequence[Row]) -> str:
     return msgspec.json.encode(rows).decode()
+
+
+def _csv(columns: Mapping[str, str], rows: Sequence[Row]) -> bytes:
+    r"""Return the rows as CSV, written by the fastest writer there is: JSON's.
+
+    A line of JSON is one of CSV, but for two things. Objects and lists are texts of their own in CSV. And JSON escapes
+    control characters, which stand for themselves in CSV; that ``\"`` is a quote and ``\\`` a backslash, PostgreSQL
+    can be told.
+    """
+    values = [
+        map(writer, column) if (writer := _WRITERS.get(type_)) else column
+        for name, type_ in columns.items()
+        if (column := map(itemgetter(name), rows))
+    ]
+    lines = _JSON.encode_lines(list(zip(*values, strict=True)))[1:-2].replace(b"]\n[", b"\n")
+    # Most that look like an escaped control character are one within a JSON text, or a letter after a backslash.
+    if _CONTROL.search(lines) and _CONTROL.search(lines.replace(rb"\\", b"")):
+        return _ESCAPE.sub(_plain, lines)
+    return lines
+
+
+def _plain(escape: re.Match[bytes]) -> bytes:
+    text = escape[0]
+    return text if text in (rb"\"", rb"\\") else str(msgspec.json.decode(b'"%b"' % text)).encode()
+
+
+def _jsonb(value: Any) -> str | None:
+    return None if value is None else _JSON.encode(value).decode()
+
+
+def _array(values: Sequence[str] | Sequence[int] | None) -> str | None:
+    if values is None:
+        return None
+    return "{" + ",".join([_quoted(value) if isinstance(value, str) else str(value) for value in values]) + "}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _written(parameters: Sequence[Any]) -> list[Any]:
+    """Return the parameters with lists as PostgreSQL writes arrays, which psycopg takes five times as long for."""
+    return [_array(value) if isinstance(value, list) else value for value in parameters]
+
+
+_WRITERS: dict[str, Callable[[Any], str | None]] = {"jsonb": _jsonb, "text[]": _array, "bigint[]": _array}

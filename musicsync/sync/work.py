@@ -2,6 +2,8 @@
 
 import time
 import traceback
+from collections.abc import Callable, Sequence
+from hashlib import blake2b, sha256
 from http import HTTPStatus
 
 from django.db import Error, connection
@@ -17,14 +19,17 @@ from musicsync.records import (
     ProviderError,
     RateLimited,
     Refused,
+    Response,
     Shed,
     Transient,
 )
 from musicsync.redaction import keep_secrets_out
-from musicsync.sync import apply, budget, circuit, fetches, sql
+from musicsync.sync import apply, budget, circuit, fetches, limits, sql
 from musicsync.sync.asking import client_for, probe, wait_for, wait_for_turn
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
+
+SendAhead = Callable[[Sequence[int]], None]
 
 MOST_SHEDS = 20
 """A provider that turned a request away so often has more than a load that passes."""
@@ -54,8 +59,11 @@ class Step(Struct, frozen=True, kw_only=True):
     notice: Notice | None = None
 
 
-def work(fetch_id: int, task_id: str = "") -> Step:
+def work(fetch_id: int, task_id: str = "", send_ahead: SendAhead | None = None) -> Step:
     """Work on one fetch: claim it, ask the provider, apply the answer, and see what is next.
+
+    ``send_ahead`` is called with the fetches that may be worked on while the answer is being applied. Without it these
+    are among those that ``Step`` has.
 
     Raises:
         Exception: whatever was not foreseen, after it was noted on the row, which is tried again.
@@ -68,7 +76,7 @@ def work(fetch_id: int, task_id: str = "") -> Step:
         return Step(postponed=lease)
     slot_at = time.monotonic() + lease.wait
     try:
-        return _work_on(lease, slot_at)
+        return _work_on(lease, slot_at, send_ahead)
     except SystemExit:
         _hand_back(lease, "its worker was told to stop")
         raise
@@ -83,12 +91,12 @@ def work(fetch_id: int, task_id: str = "") -> Step:
         raise
 
 
-def _work_on(lease: Lease, slot_at: float) -> Step:
+def _work_on(lease: Lease, slot_at: float, send_ahead: SendAhead | None) -> Step:
     """Ask and apply, and turn each outcome into what is next."""
     notice = None
     provider = Provider.objects.select_related("budget").get(pk=lease.provider_id)
     try:
-        _ask_and_apply(lease, provider, slot_at)
+        _ask_and_apply(lease, provider, slot_at, send_ahead)
     except RateLimited as error:
         budget.cool_down(lease.budget_id, error.retry_after)
         return Step(postponed=fetches.postpone(lease, str(error)))
@@ -132,7 +140,7 @@ def _go_on(lease: Lease, provider: Provider, notice: Notice | None = None) -> St
     return Step(run_id=lease.run_id, send=send, run_ended=run_ended, notice=notice)
 
 
-def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float) -> None:
+def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead: SendAhead | None) -> None:
     adapter = registry.get(provider.adapter)
     known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
     client = client_for(provider, adapter)
@@ -141,14 +149,25 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float) -> None:
     if response.pause:
         budget.cool_down(lease.budget_id, response.pause)
     if known is not None and response.status == HTTPStatus.NOT_MODIFIED:
-        apply.not_modified(lease, known)
+        apply.not_modified(lease, known, known.etag)
+        return
+    digest, etag = None if adapter.volatile else _digest(response), response.headers.get("etag")
+    if known is not None and known.digest and known.digest == digest:
+        apply.not_modified(lease, known, etag)
         return
     try:
-        page = adapter.parse(lease.request, response)
-        apply.page(lease, page, response.headers.get("etag"), adapter.parser_version)
+        page = limits.sift(adapter.parse(lease.request, response))
+        if page.following and send_ahead:
+            send_ahead(fetches.owe_ahead(lease, page.following, provider.window))
+        apply.page(lease, page, etag, adapter.parser_version, digest)
     except ProviderError as error:
         error.excerpt = error.excerpt or excerpt(response.body)
         raise
+
+
+def _digest(response: Response) -> str:
+    """Return 32 characters that differ whenever two answers do."""
+    return blake2b(response.body, digest_size=16, key=sha256(response.url.encode()).digest()).hexdigest()
 
 
 def _take_turn(provider: Provider) -> None:

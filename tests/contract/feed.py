@@ -95,7 +95,7 @@ SPEC = Spec(
                         ),
                     ),
                 ),
-                follow_ups=(SECOND,),
+                following=SECOND,
                 watermark="g3",
             ),
         )

@@ -109,7 +109,7 @@ def test_a_walk_reaches_every_track_and_ends(spec: Spec) -> None:
         asked.append(request.key)
         page = parse(spec, request, spec.walk[request.key])
         tracks += [record.external_id for record in page.records if record.kind == "track"]
-        pending += page.follow_ups
+        pending += page.requests
     assert sorted(asked) == sorted(spec.walk)
     assert tracks == spec.reached
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from musicsync.models import (
     Artist,
@@ -31,6 +32,7 @@ _WRITTEN_BY_PAGES = (
 
 def catalogue() -> dict[str, Any]:
     """Return every row that sources speak of, with credits, ISRCs, provenance and state, and what the sources say."""
+    assert loose_links() == {}
     artists, releases = names_of(SourceArtist, "artist_id"), names_of(SourceRelease, "release_id")
     recordings, tracks = names_of(SourceTrack, "recording_id"), names_of(SourceTrack, "track_id")
     said = {
@@ -58,6 +60,24 @@ def catalogue() -> dict[str, Any]:
         },
         "said": said,
     }
+
+
+def loose_links() -> dict[str, int]:
+    """Return how many links lead nowhere, of those that the database does not check, by column."""
+    links = [
+        field
+        for model in _WRITTEN_BY_PAGES
+        for field in model._meta.fields
+        if field.is_relation and not field.db_constraint
+    ]
+    loose = {}
+    for field in links:
+        there = field.related_model.objects.filter(pk=OuterRef(field.attname))
+        found = field.model.objects.filter(~Exists(there), **{f"{field.attname}__isnull": False}).count()
+        if found:
+            loose[str(field)] = found
+    assert len(links) > 10
+    return loose
 
 
 def forget_all_but_providers() -> None:

@@ -68,7 +68,7 @@ def drive(run: Run, threads: int = 1) -> Run:
 def _serve(bell: Doorbell) -> None:
     while (fetch_id := bell.take()) is not None:
         try:
-            step = work(fetch_id)
+            step = work(fetch_id, send_ahead=bell.send)
             bell.send(step.send)
             if step.notice and step.notice.key.startswith("circuit:"):
                 bell.send(_recovered(step.notice.key.removeprefix("circuit:")))

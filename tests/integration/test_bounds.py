@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from musicsync import tasks
 from musicsync.models import Alert, Budget, Provider, Rejection, Run, SourceTrack
 from musicsync.records import ArtistRecord, Page, Record, ReleaseRecord, Request, TrackRecord
-from musicsync.sync import apply, fetches
+from musicsync.sync import apply, fetches, limits
 from tests.integration.paging import lease, open_run, provider
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ GOOD = TrackRecord(external_id="good", title="Good")
 )
 def test_a_record_too_long_to_be_indexed_is_rejected_and_its_page_goes_on(wrong: Record, reason: str) -> None:
     run = open_run(provider("one"), ["page"])
-    apply.page(lease(run, "page"), Page(records=(wrong, GOOD)), None, 1)
+    apply.page(lease(run, "page"), limits.sift(Page(records=(wrong, GOOD))), None, 1)
     assert [row.external_id for row in SourceTrack.objects.all()] == ["good"]
     assert reason in Rejection.objects.get().reason
     assert run.fetches.get().counts["rejected"] == 1
@@ -35,7 +35,7 @@ def test_a_record_too_long_to_be_indexed_is_rejected_and_its_page_goes_on(wrong:
 def test_a_request_too_long_to_be_indexed_is_rejected_and_its_page_goes_on() -> None:
     run = open_run(provider("one"), ["page"])
     endless = Request(path="page", params={"cursor": "c" * 8_000})
-    apply.page(lease(run, "page"), Page(records=(GOOD,), follow_ups=(endless,)), None, 1)
+    apply.page(lease(run, "page"), limits.sift(Page(records=(GOOD,), follow_ups=(endless,))), None, 1)
     assert SourceTrack.objects.count() == 1
     assert "its key is" in Rejection.objects.get().reason
     assert not fetches.any_open(run.pk)

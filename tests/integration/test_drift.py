@@ -61,7 +61,7 @@ def test_an_unchanged_page_asks_and_writes_nothing_for_it(known: Provider, djang
     run = open_run(known, ["page/0"])
     held = lease(run, "page/0")
     was = Profile.objects.get().updated_at
-    with django_assert_max_num_queries(14) as queries:
+    with django_assert_max_num_queries(9) as queries:
         apply.page(held, Page(records=tuple(tracks(range(50)))), None, 1)
     assert not [query for query in queries if Profile._meta.db_table in query["sql"]]
     assert Profile.objects.get().updated_at == was

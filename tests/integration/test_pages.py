@@ -1,9 +1,12 @@
 """What single pages do to the catalogue, on a real PostgreSQL."""
 
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from musicsync.identifiers import is_gtin
 from musicsync.models import (
@@ -19,7 +22,7 @@ from musicsync.models import (
     Track,
 )
 from musicsync.records import MergedId, Page, Record, RejectedItem, Request
-from musicsync.sync import apply, fetches
+from musicsync.sync import apply, fetches, sql
 from tests.integration.cataloguing import catalogue, forget_all_but_providers, row_versions
 from tests.integration.paging import (
     GTIN,
@@ -374,13 +377,25 @@ def big_page(size: int, title: str = "Song") -> list[Record]:
     return records
 
 
+def test_of_several_sources_of_a_new_row_the_first_by_id_is_shown(one: Provider, two: Provider) -> None:
+    """As it would be if they were read: one of them is new, the other was known under another release."""
+    say(two, release("z", gtin=GTIN))
+    say(one, release("a", gtin=GTIN))
+    say(one, release("a", "By a", gtin=OTHER_GTIN), release("b", "By b", gtin=OTHER_GTIN))
+    moved = Release.objects.get(gtin=OTHER_GTIN)
+    assert moved.title == "By a"
+    changes = Change.objects.count()
+    say(one, release("b", "By b again", gtin=OTHER_GTIN))
+    assert Change.objects.count() == changes
+
+
 def gtin(number: int) -> str:
     return next(code for digit in range(10) if is_gtin(code := f"{number:013}{digit}"))
 
 
-@pytest.mark.parametrize(("what", "most"), [("new", 50), ("unchanged", 14), ("changed", 40), ("of another", 55)])
+@pytest.mark.parametrize(("what", "most"), [("new", 44), ("unchanged", 9), ("changed", 31), ("of another", 53)])
 def test_the_statements_of_a_page_do_not_grow_with_it(
-    one: Provider, two: Provider, django_assert_max_num_queries: Any, what: str, most: int
+    one: Provider, two: Provider, monkeypatch: pytest.MonkeyPatch, what: str, most: int
 ) -> None:
     counts = []
     for size in (10, 500):
@@ -391,8 +406,23 @@ def test_the_statements_of_a_page_do_not_grow_with_it(
             say(two, *big_page(size), key=key)
         run = open_run(one, [key])
         held = lease(run, key)
-        with django_assert_max_num_queries(most) as queries:
+        copied = _count_copies(monkeypatch)
+        with CaptureQueriesContext(connection) as asked:
             apply.page(held, _page(*big_page(size, "Song" if what != "changed" else "Other")), None, 1)
-        counts.append(len(queries))
+        counts.append(len(asked) + len(copied))
         forget_all_but_providers()
-    assert counts[0] == counts[1]
+    assert counts[0] == counts[1] <= most
+
+
+def _count_copies(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows with each COPY, which Django's own count leaves out."""
+    copied: list[str] = []
+    copy = sql.copy
+
+    def counting(table: str, columns: Mapping[str, str], rows: Sequence[sql.Row]) -> None:
+        if rows:
+            copied.append(table)
+        copy(table, columns, rows)
+
+    monkeypatch.setattr(sql, "copy", counting)
+    return copied
