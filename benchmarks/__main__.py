@@ -1,8 +1,8 @@
 """musicsync, its peers and the limit of the machine over one bulk feed, side by side; and how musicsync grows.
 
-``python -m benchmarks [--tracks 1000000] [--sizes 10000 100000] [--no-peers]`` measures everything at ``--tracks`` and the
-first import at each of the smaller ``--sizes``, and writes tables and plots into ``docs/benchmarks.md``. At a million it
-takes about half an hour; nothing else should run meanwhile.
+``python -m benchmarks [--tracks 1000000] [--sizes 10000 100000] [--no-peers]`` measures everything at ``--tracks`` and
+the first import at each of the smaller ``--sizes``, and writes tables and plots into ``docs/benchmarks.md``. At a
+million it takes about half an hour; nothing else should run meanwhile.
 """
 
 # ruff: noqa: T201 (the terminal is where this speaks)

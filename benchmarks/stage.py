@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import psycopg
 import requests
 from redis import Redis
@@ -57,6 +58,10 @@ class Stage:
             "sandbox": lambda: [self._children.pid("sandbox")],
         }
 
+    def worker_processes(self) -> list[psutil.Process]:
+        """Return the processes of the worker that do the work."""
+        return psutil.Process(self._children.pid("worker")).children()
+
     def control(self, path: str, body: Any = None) -> Any:
         """Ask the sandbox itself; with a body it is told something.
 
@@ -89,8 +94,8 @@ class Stage:
 
 
 @contextmanager
-def staged(tracks: int, *sandbox: str) -> Iterator[Stage]:
-    """Set up Django on private servers, and start the sandbox and a worker.
+def staged(tracks: int, *sandbox: str, processes: int = 2) -> Iterator[Stage]:
+    """Set up Django on private servers, and start a sandbox (without limits unless options say) and a worker.
 
     Once in a process, and before anything in it asks for a setting: they are read once.
     """
@@ -116,7 +121,7 @@ def staged(tracks: int, *sandbox: str) -> Iterator[Stage]:
         with Children(folder) as children:
             options = ["--tracks", str(tracks), "--port", "0", "--feed-memory", memory]
             children.start("sandbox", [sys.executable, "-m", "sandbox", *options, *(sandbox or ("--no-limits",))])
-            worker = ["celery", "-A", "project", "worker", "--concurrency", "2", "--loglevel", "INFO"]
+            worker = ["celery", "-A", "project", "worker", "--concurrency", str(processes), "--loglevel", "INFO"]
             children.start("worker", [sys.executable, "-m", *worker])
             line = children.wait_for("sandbox", _PORT_LINE, _START_LIMIT_SECONDS)
             children.wait_for("worker", "ready.", _START_LIMIT_SECONDS)
