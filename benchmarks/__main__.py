@@ -164,7 +164,7 @@ def _draw_speeds(axes: Any, measured: dict[str, Measured]) -> None:
     axes.set_yticks(range(len(names)), [f"musicsync: {name}" if name in ours else name for name in names])
     axes.set_xscale("log")
     axes.set_xlim(shown[0].speed / 1.5, shown[-1].speed * 3)
-    axes.set(title="Tracks a second, each step of the grid ten times the one before")
+    axes.set(title="Tracks a second")
     axes.grid(visible=True, axis="x", color="#e6e6e6", linewidth=0.8)
     axes.grid(visible=False, axis="y")
 

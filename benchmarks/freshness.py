@@ -130,6 +130,7 @@ def main() -> None:
     print(f"{time.monotonic() - began:.0f} s")
 
 
+_POINTS = "offset points"
 _HEADS = ("pages and requests", "policy", "fresh", "of the optimum", "stale", "age, days", "checks that found a change")
 
 
@@ -150,15 +151,16 @@ def _rows(title: str, outcomes: list[Outcome]) -> list[list[str]]:
 
 
 def _draw(axes: Any, outcomes: list[Outcome]) -> None:
-    for outcome, colour in zip(outcomes, COLOURS, strict=False):
-        stale = 100 * (1 - np.array(outcome.freshness))
+    lines = [(100 * (1 - np.array(outcome.freshness)), outcome.name) for outcome in outcomes]
+    highest = max(stale.max() for stale, _ in lines)
+    heights: list[float] = []
+    for (stale, name), colour in sorted(zip(lines, COLOURS, strict=False), key=lambda line: line[0][0][-1]):
         axes.plot(stale, color=colour, linewidth=1.6)
-        axes.annotate(
-            outcome.name, (len(stale), stale[-1]), color=colour, va="center", xytext=(4, 0), textcoords="offset points"
-        )
+        # No two names on top of each other.
+        heights.append(max(stale[-1], heights[-1] + highest / 18 if heights else 0.0))
+        axes.annotate(name, (len(stale), heights[-1]), color=colour, va="center", xytext=(4, 0), textcoords=_POINTS)
     axes.set(title="Share of pages whose copy is not true, by day", ylabel="%", xlabel="day", ylim=(0, None))
-    axes.margins(x=0)
-    axes.set_xlim(0, len(outcomes[0].freshness) * 1.22)
+    axes.set_xlim(0, len(outcomes[0].freshness) * 1.25)
 
 
 if __name__ == "__main__":

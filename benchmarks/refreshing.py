@@ -17,7 +17,9 @@ Places = NDArray[np.int64]
 Truths = NDArray[np.bool_]
 
 SHORTEST, LONGEST = 1.0, 365.0
-"""The bounds of all policies that choose an interval, in days."""
+"""The bounds of the schedule's intervals, in days."""
+NEVER = 1e5
+"""The optimal policy may give a page up."""
 _SAMPLE = 5000
 _TUNE_DAYS = 5
 _HALVINGS = 12
@@ -176,7 +178,7 @@ class Optimal(Policy):
 POLICIES = (Uniform, AgeTiers, Learning, Optimal)
 
 
-def optimal_intervals(rates: Floats, price: float, shortest: float = SHORTEST, longest: float = LONGEST) -> Floats:
+def optimal_intervals(rates: Floats, price: float, shortest: float = SHORTEST, longest: float = NEVER) -> Floats:
     """Return the interval, in days, at which one more check a day of each page would win ``price`` days of truth.
 
     By Lagrange: of the freshness (1 - exp(-r i)) / (r i) of a page with rate r and interval i, the derivative by the
@@ -192,7 +194,7 @@ def optimal_intervals(rates: Floats, price: float, shortest: float = SHORTEST, l
     return found
 
 
-def optimal_price(rates: Floats, budget: float, shortest: float = SHORTEST, longest: float = LONGEST) -> float:
+def optimal_price(rates: Floats, budget: float, shortest: float = SHORTEST, longest: float = NEVER) -> float:
     """Return the price at which pages with these rates, at the optimal intervals, use ``budget`` checks a day."""
     intervals = partial(optimal_intervals, rates, shortest=shortest, longest=longest)
     return price_for(lambda price: float(np.sum(1 / intervals(price))), budget)
