@@ -108,14 +108,14 @@ def _begin(stage: Stage, rate: int) -> None:
 
 def _watch(stage: Stage, rate: int, latency_ms: int, processes: int, seconds: float) -> Found:
     """Look on; the time counts from one request to another, so that the edges add nothing."""
-    refused = _asked(stage)["refused"]
+    before = _asked(stage)
     children = stage.worker_processes()
     seen: list[tuple[float, int]] = []
     asleep: list[float] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end or len(seen) < 2:  # noqa: PLR2004 - a time has two ends
         served = _asked(stage)["served"]
-        if not seen or served > seen[-1][1]:
+        if served > (seen[-1][1] if seen else before["served"]):
             seen.append((time.monotonic(), served))
         asleep += [share for share in [_share_asleep(children)] if share is not None]
         time.sleep(_LOOK_SECONDS)
@@ -123,7 +123,7 @@ def _watch(stage: Stage, rate: int, latency_ms: int, processes: int, seconds: fl
     asked = _asked(stage)
     used = (last - first) / (ended_at - began_at) / rate
     share = sum(asleep) / len(asleep) if asleep else None
-    return Found(rate, latency_ms, processes, used, asked["refused"] - refused, asked["worst_5s"], share)
+    return Found(rate, latency_ms, processes, used, asked["refused"] - before["refused"], asked["worst_5s"], share)
 
 
 def _asked(stage: Stage) -> dict[str, int]:

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 import msgspec
+import psycopg
+from psycopg import sql
 
 from benchmarks.metering import Meter, Usage
 from benchmarks.peers import PEERS, Peer
@@ -117,9 +119,9 @@ def _pass(stage: Stage, provider_id: int, name: str) -> tuple[int, Measured]:
 
 
 def _tenths(run_id: int, tracks: int) -> list[float]:
-    from musicsync.sync import sql  # noqa: PLC0415 - after the set-up
+    from musicsync.sync.sql import query  # noqa: PLC0415 - after the set-up
 
-    rows = sql.query(
+    rows = query(
         """
         SELECT max(finished_at) AS ended_at, min(started_at) AS began_at FROM (
             SELECT started_at, finished_at, ntile(10) OVER (ORDER BY id) AS tenth FROM musicsync_fetch WHERE run_id = %s
@@ -139,7 +141,8 @@ def _measure_peer(stage: Stage, peer: Peer) -> list[Measured]:
         return [_say(Measured(peer.module, note=f"does not install: {peer.requirement}: {error}"))]
     python = str(programs / "python") if programs and peer.is_library else sys.executable
     command = [python, "-m", f"benchmarks.peers.{peer.module}", "--feed", stage.url, "--tracks", str(tracks)]
-    command += ["--database", stage.new_database(f"bench_{peer.module}"), "--broker", stage.broker]
+    database = stage.new_database(f"bench_{peer.module}")
+    command += ["--database", database, "--broker", stage.broker]
     env = os.environ | ({"BENCHMARK_TARGET": str(programs / "target-postgres")} if programs else {})
     env.pop("DJANGO_SETTINGS_MODULE")
     found: list[Measured] = []
@@ -158,8 +161,22 @@ def _measure_peer(stage: Stage, peer: Peer) -> list[Measured]:
             found.append(_say(msgspec.structs.replace(measured, usage=meter.usage())))
         limit.cancel()
     if process.returncode:
-        found.append(_say(Measured(peer.module, note=f"ended with exit code {process.returncode}")))
+        return [*found, _say(Measured(peer.module, note=f"ended with exit code {process.returncode}"))]
+    written = _rows_in(database)
+    if written != tracks:
+        return [_say(Measured(peer.module, note=f"wrote {written:,} rows of {tracks:,}"))]
+    found[-1].note = f"{written:,} rows"
     return found
+
+
+def _rows_in(database: str) -> int:
+    """Return how many rows the database's table of tracks has, whatever schema it is in."""
+    with psycopg.connect(database) as connection:
+        query = "SELECT schemaname FROM pg_tables WHERE tablename = 'tracks' AND schemaname NOT LIKE '%staging%'"
+        (schema,) = connection.execute(query).fetchone() or ("public",)
+        count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, "tracks"))
+        (rows,) = connection.execute(count).fetchone() or (0,)
+        return int(rows)
 
 
 def _installed(peer: Peer) -> Path | None:

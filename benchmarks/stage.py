@@ -69,8 +69,8 @@ class Stage:
             requests.HTTPError: it refused.
         """
         url = f"{self.url}/control/{path}"
-        answer = requests.get(url, timeout=_LIMIT_SECONDS) if body is None else None
-        answer = answer or requests.post(url, json=body, timeout=_LIMIT_SECONDS)
+        method = "GET" if body is None else "POST"
+        answer = requests.request(method, url, json=body, timeout=_LIMIT_SECONDS)
         answer.raise_for_status()
         return answer.json()
 

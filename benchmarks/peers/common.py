@@ -39,7 +39,9 @@ def pages(feed: str, tracks: int) -> Iterator[list[Item]]:
     session, cursor = requests.Session(), ""
     for _ in range(0, tracks, PAGE):
         params = {"limit": str(PAGE), "cursor": cursor}
-        page = session.get(f"{feed}/feed/tracks", params=params, timeout=LIMIT_SECONDS).json()
+        answer = session.get(f"{feed}/feed/tracks", params=params, timeout=LIMIT_SECONDS)
+        answer.raise_for_status()
+        page = answer.json()
         yield page["items"]
         if page["next"] is None:
             return

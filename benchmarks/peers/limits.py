@@ -13,6 +13,7 @@ _CHUNK = 1 << 20
 
 
 class _Page(msgspec.Struct):
+    items: list[msgspec.Raw]
     next: str | None = None
 
 
@@ -29,12 +30,21 @@ def main() -> None:
 
 
 def fetch(feed: str, tracks: int) -> None:
-    """Read the pages and of each only where the next one is."""
-    session, cursor = requests.Session(), ""
+    """Read the pages, and of each where the next one is and how many tracks it has.
+
+    Raises:
+        RuntimeError: the feed has fewer tracks.
+    """
+    session, cursor, read = requests.Session(), "", 0
     for _ in range(0, tracks, PAGE):
         params = {"limit": str(PAGE), "cursor": cursor}
         answer = session.get(f"{feed}/feed/tracks", params=params, timeout=LIMIT_SECONDS)
-        cursor = msgspec.json.decode(answer.content, type=_Page).next or ""
+        answer.raise_for_status()
+        page = msgspec.json.decode(answer.content, type=_Page)
+        read += len(page.items)
+        cursor = page.next or ""
+    if read < tracks:
+        raise RuntimeError(f"the feed has {read:,} tracks, not {tracks:,}")
 
 
 def keep(feed: str, tracks: int, file: IO[bytes]) -> None:
