@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/requirements.installed
 DEVELOPMENT := $(VENV)/requirements-dev.installed
+BENCHMARKS := $(VENV)/requirements-bench.installed
+TRACKS := 1000000
 
 # What a deployment sets; nothing listens there, the checks only read the settings.
 PRODUCTION = DATABASE_URL=postgres://musicsync@db.example/musicsync CELERY_BROKER_URL=redis://broker.example/0 \
@@ -14,7 +16,7 @@ PRODUCTION = DATABASE_URL=postgres://musicsync@db.example/musicsync CELERY_BROKE
 # Where the recovery times that `make faults` measures are written; empty: nowhere.
 TABLE = docs/operations.md
 
-.PHONY: help demo test faults check up constraints clean
+.PHONY: help demo test faults check bench up constraints clean
 
 help:
 	@echo "make demo            two providers in step, from nothing; EVOLVE=1 lets their catalogues move on first"
@@ -22,6 +24,7 @@ help:
 	@echo "make test            the tests, without the slow ones; PYTEST='-k name' chooses"
 	@echo "make faults          break real processes, and write the recovery times into docs/operations.md"
 	@echo "make check           format, lint, types, import contracts, migrations, deployment, tests"
+	@echo "make bench           against peers and the limit, into docs/benchmarks.md; TRACKS=100000 for a short one"
 	@echo "make constraints     pin the full closure of the requirements anew"
 	@echo "make clean           remove the environment and caches; the data in var/ stays"
 
@@ -59,6 +62,11 @@ check: $(DEVELOPMENT)
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	@$(MAKE) test
+
+bench: $(BENCHMARKS)
+	$(BIN)/python -m benchmarks --tracks $(TRACKS)
+	$(BIN)/python -m benchmarks.budgets
+	$(BIN)/python -m benchmarks.freshness
 
 constraints: $(DEVELOPMENT)
 	$(BIN)/python -m pip install --quiet pip-tools

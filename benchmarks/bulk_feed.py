@@ -37,6 +37,10 @@ def main() -> None:
     try:
         _measure(folder, options.tracks)
     finally:
+        from project import embedded  # noqa: PLC0415 - it reads the settings
+
+        # Before their folder goes, without which nobody finds them.
+        embedded.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -8,6 +8,7 @@ import sys
 
 from sandbox.catalogue import World
 from sandbox.evolution import MAX_GENERATION
+from sandbox.feed import KEPT_MEGABYTES
 from sandbox.server import Limits, Sandbox
 
 
@@ -16,7 +17,8 @@ def main() -> int:
     options = _parser().parse_args()
     limits = Limits(options.musicbrainz_rate, options.deezer_quota, options.feed_rate, not options.no_limits)
     world = World(options.tracks, options.seed, options.generation)
-    return asyncio.run(_serve(Sandbox(world, limits, options.feed_token), options.host, options.port))
+    sandbox = Sandbox(world, limits, options.feed_token, options.feed_memory)
+    return asyncio.run(_serve(sandbox, options.host, options.port))
 
 
 async def _serve(sandbox: Sandbox, host: str, port: int) -> int:
@@ -52,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--deezer-quota", type=_Between(1, 10**9), default=real.deezer_quota, help="requests per 5 s")
     parser.add_argument("--feed-rate", type=_rate, default=real.feed_rate, help="requests per second")
     parser.add_argument("--feed-token", help="bearer token that the feed asks for; none by default")
+    parser.add_argument(
+        "--feed-memory", type=_Between(1, 10_000), default=KEPT_MEGABYTES, help="MB of pages of the feed that are kept"
+    )
     parser.add_argument("--no-limits", action="store_true", help="let every request through")
     return parser
 

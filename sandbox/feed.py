@@ -19,7 +19,8 @@ from sandbox.world import Block, Credit, Release, Track
 
 _PAGE_DEFAULT = 100
 _PAGE_MOST = 500
-_KEPT_BYTES = 64_000_000
+KEPT_MEGABYTES = 64
+_MEGABYTE = 1_000_000
 
 
 class Feed:
@@ -27,13 +28,13 @@ class Feed:
 
     name = "feed"
 
-    def __init__(self, catalogue: Catalogue, token: str | None = None) -> None:
+    def __init__(self, catalogue: Catalogue, token: str | None = None, kept_megabytes: int = KEPT_MEGABYTES) -> None:
         self.numbers = catalogue.numbers
         self._catalogue = catalogue
         self._world = catalogue.world
         self._mbids = catalogue.world.mbids
         self._token = token
-        self._pages = _Pages(_KEPT_BYTES)
+        self._pages = _Pages(kept_megabytes * _MEGABYTE)
 
     def respond(self, ask: Ask) -> Answer:
         """Return a page of the feed."""

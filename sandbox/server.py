@@ -17,7 +17,7 @@ from sandbox import control, faults, sending
 from sandbox.catalogue import World
 from sandbox.deezer import Deezer
 from sandbox.faults import Faults, Rule
-from sandbox.feed import Feed
+from sandbox.feed import KEPT_MEGABYTES, Feed
 from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Answer, Ask, Dialect
@@ -109,14 +109,16 @@ class DialectHandler(RequestHandler):
 class Sandbox:
     """A world and its server."""
 
-    def __init__(self, world: World, limits: Limits, feed_token: str | None = None) -> None:
+    def __init__(
+        self, world: World, limits: Limits, feed_token: str | None = None, kept_megabytes: int = KEPT_MEGABYTES
+    ) -> None:
         self.world = world
         self.faults = Faults()
         bucket = TokenBucket(limits.musicbrainz_rate) if limits.enforced else None
         window = SlidingWindow(limits.deezer_quota, DEEZER_WINDOW_SECONDS) if limits.enforced else Unlimited()
         feed_limit = TokenBucket(limits.feed_rate) if limits.enforced else Unlimited()
         musicbrainz = MusicBrainz(world.musicbrainz(), bucket)
-        feed = Feed(world.musicbrainz(), feed_token)
+        feed = Feed(world.musicbrainz(), feed_token, kept_megabytes)
         self.gates = (
             Gate(musicbrainz, "/musicbrainz/ws/2", bucket or Unlimited(), self.faults),
             Gate(Deezer(world.deezer()), "/deezer", window, self.faults),

@@ -90,6 +90,10 @@ class Children:
             process.wait()
         self._running.clear()
 
+    def pid(self, name: str) -> int:
+        """Return the number of the child's process."""
+        return self._running[name].pid
+
     def log(self, name: str) -> Path:
         """Return where the child's output goes."""
         return self._folder / f"{name}.log"
