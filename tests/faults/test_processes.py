@@ -16,6 +16,8 @@ from tests.faults.table import Recovers
 from tests.helpers import wait_until
 
 KILLS = 20
+FEW = 300
+"""Tracks where the test is one of those that `make test` runs."""
 
 
 def leased_by(worker: CeleryProcess) -> dict[int, object]:
@@ -31,9 +33,10 @@ def none_is_held(held: dict[int, object]) -> bool:
 
 
 def test_what_a_killed_child_held_is_taken_back_at_once(
-    stack: Stack, fault_free: FaultFree, recovers: Recovers
+    new_stack: NewStack, fault_free: FaultFree, recovers: Recovers
 ) -> None:
-    stack.sandbox.control("faults", json=[{"kind": "latency", "ms": 3000, "every": 10, "dialect": "deezer"}])
+    stack = new_stack("--tracks", str(FEW), "--no-limits")
+    stack.sandbox.control("faults", json=[{"kind": "latency", "ms": 3000, "count": 2, "dialect": "deezer"}])
     providers = stack.follow(*ALL)
     worker, beat = stack.worker("worker"), stack.beat()
     stack.start(worker, beat)
@@ -54,7 +57,7 @@ def test_what_a_killed_child_held_is_taken_back_at_once(
         within=5,
     )
     stack.sandbox.control("faults", json=[])
-    assert_as_if_nothing_happened(stack.wait_for(*opened), fault_free(*ALL))
+    assert_as_if_nothing_happened(stack.wait_for(*opened), fault_free(*ALL, tracks=FEW))
     assert Failure.objects.filter(kind="worker_lost").exists()
     assert len(worker.children()) == 2
 
@@ -137,8 +140,9 @@ def kill_child(worker: CeleryProcess, chance: random.Random) -> bool:
 
 
 def test_a_worker_that_is_told_to_stop_holds_nothing_when_it_has(
-    stack: Stack, fault_free: FaultFree, recovers: Recovers
+    new_stack: NewStack, fault_free: FaultFree, recovers: Recovers
 ) -> None:
+    stack = new_stack("--tracks", str(FEW), "--no-limits")
     stack.sandbox.control("faults", json=[{"kind": "latency", "ms": 300}])
     providers = stack.follow(*ALL)
     worker = stack.worker("worker")
@@ -155,7 +159,7 @@ def test_a_worker_that_is_told_to_stop_holds_nothing_when_it_has(
     assert not Fetch.objects.filter(status=Fetch.Status.LEASED).exists()
     stack.sandbox.control("faults", json=[])
     worker.start()
-    assert_as_if_nothing_happened(stack.wait_for(*opened), fault_free(*ALL))
+    assert_as_if_nothing_happened(stack.wait_for(*opened), fault_free(*ALL, tracks=FEW))
     assert_nothing_was_counted()
 
 
