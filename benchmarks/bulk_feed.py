@@ -81,7 +81,7 @@ def _fetch_alone(url: str, tracks: int) -> None:
     with requests.Session() as session:
         session.trust_env = False
         while True:
-            asked = {"limit": "500"} | ({"cursor": cursor} if cursor else {})
+            asked = {"limit": "1000"} | ({"cursor": cursor} if cursor else {})
             cursor = session.get(f"{url}/feed/tracks", params=asked, timeout=60).json()["next"]
             if cursor is None:
                 break

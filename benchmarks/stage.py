@@ -21,7 +21,7 @@ from sandbox.demo.children import Children
 _START_LIMIT_SECONDS = 60
 _LIMIT_SECONDS = 3600
 _PORT_LINE = "http://"
-_PAGE = 500
+_PAGE = 1000
 _BYTES_A_TRACK = 100
 """What a track takes of the sandbox's memory, compressed, with some room."""
 

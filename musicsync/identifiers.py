@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from functools import lru_cache
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """What PostgreSQL refuses in a text: NUL and lone surrogates."""
@@ -39,6 +40,7 @@ def normalise_isrc(text: str) -> str:
     return candidate if is_isrc(candidate) else given
 
 
+@lru_cache(maxsize=16_384)
 def is_isrc(text: str) -> bool:
     """Tell whether the text is an ISRC in canonical form: country, registrant, year and designation, 12 characters."""
     return _ISRC.fullmatch(text) is not None
@@ -60,6 +62,7 @@ def normalise_gtin(text: str) -> str:
     return given
 
 
+@lru_cache(maxsize=4096)
 def is_gtin(text: str) -> bool:
     """Tell whether the text is a GTIN in canonical form: 14 digits, the last of them the right check digit."""
     if len(text) != _GTIN_LENGTH or not text.isascii() or not text.isdigit() or int(text) == 0:

@@ -18,7 +18,7 @@ from sandbox.wire import Answer, Ask, BadNumber, json_answer, whole_number
 from sandbox.world import Block, Credit, Release, Track
 
 _PAGE_DEFAULT = 100
-_PAGE_MOST = 500
+_PAGE_MOST = 1000
 KEPT_MEGABYTES = 64
 _MEGABYTE = 1_000_000
 

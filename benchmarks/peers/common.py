@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-PAGE = 500
+PAGE = 1000
 LIMIT_SECONDS = 60
 Item = dict[str, Any]
 SCHEMA = """

@@ -1,7 +1,7 @@
 """A plain bulk feed: a whole catalogue, page by page, as a distributor or this project's sandbox serves it.
 
 Docs:       the package docstring of ``sandbox``, which is the feed's only definition.
-Request:    ``GET feed/tracks?limit=500``, then with ``cursor`` as the page before says. ``since`` takes the
+Request:    ``GET feed/tracks?limit=1000``, then with ``cursor`` as the page before says. ``since`` takes the
             ``watermark`` that an earlier pass ended with and narrows the feed to what was added or edited after it.
 Auth:       ``Authorization: Bearer``, where the feed asks for it (401 otherwise).
 Rate:       429 with Retry-After.
@@ -27,7 +27,7 @@ from musicsync.records import (
     TrackRecord,
 )
 
-_PAGE = 500
+_PAGE = 1000
 
 
 class Artist(Struct):

@@ -274,7 +274,8 @@ def _keep_page(
     }
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
     if known is None:
-        sql.copy(_PAGE, _PAGE_COLUMNS, [wanted | {"provider_id": lease.provider_id, "key": lease.key}])
+        new = wanted | {"provider_id": lease.provider_id, "key": lease.key}
+        sql.copy(_PAGE, _PAGE_COLUMNS, [tuple(new[name] for name in _PAGE_COLUMNS)])
         return 0
     differing = {name: value for name, value in wanted.items() if getattr(known, name) != value}
     if differing:

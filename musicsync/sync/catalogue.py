@@ -8,7 +8,7 @@ Of a row that is new nobody else can know: all that is said of it is in the page
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, cast
 
 from msgspec import Struct, field
@@ -38,6 +38,19 @@ _LOCK_ORDER: tuple[Entity, ...] = ("recording", "artist", "release", "track")
 """Recordings first: ``linking`` has locked some of them by then."""
 _PRESENT, _GONE = Artist.State.PRESENT.value, Artist.State.GONE.value
 _PLACE_COLUMNS = {"release_id": "bigint", "disc": "int", "position": "int"}
+_NOTHING: dict[str, Any] = {}
+_ISRC, _CHANGE = Isrc._meta.db_table, Change._meta.db_table
+_ISRC_COLUMNS = {"code": "text", "recording_id": "bigint"}
+_CREDIT_COLUMNS = {"position": "int", "artist_id": "bigint", "name": "text", "join_phrase": "text"}
+_CHANGE_COLUMNS = {
+    "entity": "text",
+    "entity_id": "bigint",
+    "action": "text",
+    "before": "jsonb",
+    "after": "jsonb",
+    "provider_id": "bigint",
+    "run_id": "bigint",
+}
 
 
 class _Shape(Struct, frozen=True):
@@ -136,23 +149,19 @@ def refresh(touched: Touched, cause: Cause) -> None:
         IntegrityError: another transaction has just written a row with the same key; apply the page once more.
     """
     found = {entity: _refresh(entity, touched, cause) for entity in _LOCK_ORDER if getattr(touched, entity)}
-    sql.copy(
-        Change._meta.db_table,
-        {"entity": "text", "entity_id": "bigint", "action": "text", "before": "jsonb", "after": "jsonb"}
-        | {"provider_id": "bigint", "run_id": "bigint"},
-        [change for entity in POLICY for change in found.get(entity, [])],
-    )
+    sql.copy(_CHANGE, _CHANGE_COLUMNS, [change for entity in POLICY for change in found.get(entity, [])])
 
 
-def _refresh(entity: Entity, touched: Touched, cause: Cause) -> list[sql.Row]:
+def _refresh(entity: Entity, touched: Touched, cause: Cause) -> list[sql.Values]:
     """Bring the rows of one entity in line and return what changed."""
     ids: set[int] = getattr(touched, entity)
     new_rows = touched.new.get(entity, {})
     known = sorted(ids - new_rows.keys())
     stored = _stored(entity, known)
     wanted = _wanted(entity, _said(entity, known) | _said_now(new_rows, cause), touched.artists)
+    merged = touched.merged.get(entity, {})
     versions: dict[int, _Version] = {}
-    changes: list[sql.Row] = []
+    changes: list[sql.Values] = []
     for id_ in sorted(ids):
         old, new = stored.get(id_), wanted.get(id_)
         if new is not None and entity == "track":
@@ -162,9 +171,8 @@ def _refresh(entity: Entity, touched: Touched, cause: Cause) -> list[sql.Row]:
         if new is None or new == old:
             continue
         versions[id_] = new
-        difference = _difference(old, new, touched.merged.get(entity, {}).get(id_))
-        if difference:
-            changes.append(_change(entity, id_, difference, cause))
+        if difference := _difference(old, new, merged.get(id_)):
+            changes.append((entity, id_, *difference, cause.provider_id, cause.run_id))
     _write(entity, versions, stored)
     return changes
 
@@ -174,7 +182,7 @@ def _difference(
 ) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
     """Return action, before and after of two versions, or ``None`` where only the provenance moved."""
     if old is None:
-        return "created", {}, new.values
+        return "created", _NOTHING, new.values
     before = {name: value for name, value in old.values.items() if value != new.values[name]}
     if not before:
         return None
@@ -185,21 +193,6 @@ def _difference(
     if merged_into is not None and action == "removed":
         action, after["merged_into"] = "merged", merged_into
     return action, before, after
-
-
-def _change(
-    entity: Entity, entity_id: int, difference: tuple[str, dict[str, Any], dict[str, Any]], cause: Cause
-) -> sql.Row:
-    action, before, after = difference
-    return {
-        "entity": entity,
-        "entity_id": entity_id,
-        "action": action,
-        "before": before,
-        "after": after,
-        "provider_id": cause.provider_id,
-        "run_id": cause.run_id,
-    }
 
 
 def _stored(entity: Entity, ids: list[int]) -> dict[int, _Version]:
@@ -260,20 +253,20 @@ def _wanted(entity: Entity, said: Mapping[int, Sequence[Said]], known_artists: A
         isrcs: set[str] = set()
         if entity == "recording":
             isrcs.update(*(isrcs_of(source.fields) for source in said[id_]))
-        parts = _parts(entity, _credit_lines(best, artists), sorted(isrcs))
-        versions[id_] = _Version({**best.values, "state": _PRESENT, **parts}, best.provenance)
+        best.values["state"] = _PRESENT
+        if _SHAPES[entity].credits:
+            best.values.update(_parts(entity, _credit_lines(best, artists), sorted(isrcs)))
+        versions[id_] = _Version(best.values, best.provenance)
     return versions
 
 
 def _write(entity: Entity, versions: Mapping[int, _Version], stored: Mapping[int, _Version]) -> None:
     shape = _SHAPES[entity]
-    columns = {"id": "bigint", "state": "text", "provenance": "jsonb", **shape.columns}
-    new: list[sql.Row] = []
-    changed: list[sql.Row] = []
-    for id_, version in versions.items():
-        rows = changed if id_ in stored else new
-        rows.append({**version.values, "id": id_, "provenance": version.provenance})
-    sql.copy(shape.table, columns, new)
+    columns = {"id": "bigint", "provenance": "jsonb", "state": "text", **shape.columns}
+    values_of = itemgetter("state", *shape.columns)
+    rows = [(id_, version.provenance, *values_of(version.values)) for id_, version in versions.items()]
+    sql.copy(shape.table, columns, [row for row in rows if row[0] not in stored])
+    changed = [dict(zip(columns, row, strict=True)) for row in rows if row[0] in stored]
     sql.update(shape.table, columns, changed, ", changed_at = now()")
     if shape.credits:
         _write_credits(entity, {id_: version.values["credits"] for id_, version in versions.items()}, stored)
@@ -346,7 +339,7 @@ def _stored_isrcs(entity: Entity, ids: list[int]) -> dict[int, list[str]]:
     if entity != "recording" or not ids:
         return {}
     rows = sql.query(
-        f"SELECT recording_id, code FROM {Isrc._meta.db_table} WHERE recording_id = ANY(%s::bigint[]) ORDER BY code",  # noqa: S608
+        f"SELECT recording_id, code FROM {_ISRC} WHERE recording_id = ANY(%s::bigint[]) ORDER BY code",  # noqa: S608
         [ids],
     )
     return {id_: [row["code"] for row in group] for id_, group in sql.grouped(rows, "recording_id").items()}
@@ -360,20 +353,19 @@ def _write_credits(entity: Entity, lines: Mapping[int, list[sql.Row]], stored: M
         sql.execute(f"DELETE FROM {shape.credits} WHERE {shape.link} = ANY(%s::bigint[])", [differing])  # noqa: S608
     sql.copy(
         str(shape.credits),
-        {shape.link: "bigint", "position": "int", "artist_id": "bigint", "name": "text", "join_phrase": "text"},
-        [{shape.link: id_, "position": n} | line for id_ in differing for n, line in enumerate(lines[id_])],
+        {shape.link: "bigint"} | _CREDIT_COLUMNS,
+        [
+            (id_, position, line["artist_id"], line["name"], line["join_phrase"])
+            for id_ in differing
+            for position, line in enumerate(lines[id_])
+        ],
     )
 
 
 def _write_isrcs(isrcs: Mapping[int, list[str]], stored: Mapping[int, _Version]) -> None:
-    table = Isrc._meta.db_table
-    was = {id_: set(version.values["isrcs"]) for id_, version in stored.items()}
-    dropped = [code for id_, codes in isrcs.items() for code in was.get(id_, set()) - set(codes)]
+    was = {id_: version.values["isrcs"] for id_, version in stored.items()}
+    dropped = [code for id_, codes in was.items() for code in codes if code not in isrcs.get(id_, codes)]
     if dropped:
-        sql.execute(f"DELETE FROM {table} WHERE code = ANY(%s::text[])", [sorted(dropped)])  # noqa: S608
+        sql.execute(f"DELETE FROM {_ISRC} WHERE code = ANY(%s::text[])", [sorted(dropped)])  # noqa: S608
     new = [(code, id_) for id_, codes in isrcs.items() for code in codes if code not in was.get(id_, ())]
-    sql.copy(
-        table,
-        {"code": "text", "recording_id": "bigint"},
-        [{"code": code, "recording_id": id_} for code, id_ in sorted(new)],
-    )
+    sql.copy(_ISRC, _ISRC_COLUMNS, sorted(new))

@@ -67,13 +67,20 @@ def link_tracks(
     ``releases`` has the catalogue's release of each of the provider's release ids that the rows name; on those that
     are new there is nothing yet. Returns also where each of the linked tracks stands.
     """
+    placed: dict[Place, list[SourceRow]] = {}
     for row in rows:
         row.links["track_id"] = None
-    placed = [(row, place) for row in rows if (place := _place(row.fields, releases))]
-    claims = [Claim(keys=frozenset((place,))) for _, place in placed]
-    known = _tracks_at([place for _, place in placed if place[0] not in new_releases])
-    found = _settle(_TRACK, "track_id", [row for row, _ in placed], claims, known)
-    return {row.links["track_id"]: place for row, place in placed if row.links["track_id"]}, found
+        if place := _place(row.fields, releases):
+            placed.setdefault(place, []).append(row)
+    known = _tracks_at([place for place in placed if place[0] not in new_releases])
+    missing = [place for place in placed if place not in known]
+    new = dict(zip(missing, sql.new_ids(_TRACK, len(missing)), strict=True))
+    tracks = known | new
+    for place, there in placed.items():
+        for row in there:
+            row.links["track_id"] = tracks[place]
+    found = Linked({id_: placed[place] for place, id_ in new.items()}, {})
+    return {tracks[place]: place for place in placed}, found
 
 
 def link_recordings(provider_id: int, rows: Sequence[SourceRow], new_tracks: Container[int]) -> Linked:

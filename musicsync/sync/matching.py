@@ -133,11 +133,13 @@ def _sharing(indices: Iterable[int], keys_of: Callable[[int], Iterable[Hashable]
     for index in indices:
         keys = keys_of(index)
         met = {id(group): group for key in keys if (group := group_of.get(key)) is not None}
-        joined = [member for group in met.values() for member in group] + [index]
-        for other in met:
-            del groups[other]
+        joined = [index]
+        if met:
+            joined = [member for group in met.values() for member in group] + joined
+            for other in met:
+                del groups[other]
+            group_of.update((key, joined) for member in joined for key in keys_of(member))
         groups[id(joined)] = joined
-        for member in joined if met else (index,):
-            for key in keys_of(member):
-                group_of[key] = joined
+        for key in keys:
+            group_of[key] = joined
     return list(groups.values())

@@ -1,6 +1,7 @@
 """One value out of what several providers say. Pure: ``catalogue`` reads and writes, the policy is here."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -38,29 +39,41 @@ POLICY: dict[Entity, tuple[str, ...]] = {
     "track": ("title", "version", "number", "duration_ms", "recording_id"),
 }
 """The canonical fields. The first source, by trust, that has a value gives it."""
+_CREDITED: tuple[Entity, ...] = ("release", "recording")
 
 
 def canonical(entity: Entity, said: Sequence[Said]) -> Canonical:
     """Return the canonical values of an entity, given its sources from the most to the least trusted."""
-    values: dict[str, Any] = dict.fromkeys(POLICY[entity])
-    provenance: dict[str, str] = {}
-    for source in reversed(said):
-        given = _given(entity, source)
-        values.update(given)
-        provenance.update(dict.fromkeys(given, source.provider))
-    if entity in ("release", "recording"):
-        for source in said:
-            if lines := source.fields.get("credits"):
-                provenance["credits"] = source.provider
-                return Canonical(values, provenance, lines, source.provider_id)
-    return Canonical(values, provenance, (), None)
+    if not said:
+        return Canonical(dict.fromkeys(POLICY[entity]), {}, (), None)
+    first, values = said[0], _values(entity, said[0])
+    credited = next((source for source in said if source.fields.get("credits")), None) if entity in _CREDITED else None
+    names = [name for name, value in values.items() if value is not None]
+    provenance = _of_one(first.provider, (*names, "credits") if credited is first else tuple(names))
+    for source in said[1:]:
+        given = {
+            name: value for name, value in _values(entity, source).items() if value is not None and values[name] is None
+        }
+        values |= given
+        provenance = provenance | dict.fromkeys(given, source.provider)
+    if credited is None:
+        return Canonical(values, provenance, (), None)
+    if credited is not first:
+        provenance = provenance | {"credits": credited.provider}
+    return Canonical(values, provenance, credited.fields["credits"], credited.provider_id)
 
 
-def _given(entity: Entity, source: Said) -> dict[str, Any]:
-    """Return the canonical fields that a source has a value for."""
-    fields = source.fields
+def _values(entity: Entity, source: Said) -> dict[str, Any]:
+    """Return what a source has for each canonical field, ``None`` where it has nothing."""
+    values = {name: source.fields.get(name) for name in POLICY[entity]}
     if entity == "release":
-        fields = {**fields, "gtin": gtin_of(fields)}
+        values["gtin"] = gtin_of(source.fields)
     elif entity == "track":
-        fields = {**fields, "recording_id": source.recording_id}
-    return {name: value for name in POLICY[entity] if (value := fields.get(name)) is not None}
+        values["recording_id"] = source.recording_id
+    return values
+
+
+@lru_cache(maxsize=1024)
+def _of_one(provider: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Return the provenance of fields that are all of one provider: the same object for many, to be left as it is."""
+    return dict.fromkeys(names, provider)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec import Struct
 from musicsync.identifiers import is_gtin, is_isrc
 from musicsync.models import SourceArtist, SourceRelease, SourceTrack
 from musicsync.providers.collect import complete
-from musicsync.records import Kind, Record, TrackRecord
+from musicsync.records import Kind, Record
 from musicsync.sync import sql
 
 TABLES: dict[Kind, str] = {
@@ -129,10 +130,12 @@ def write(provider_id: int, run_id: int, kind: Kind, delta: Delta) -> None:
         IntegrityError: another transaction has just written one of the new rows; apply the page once more.
     """
     columns = _COLUMNS | dict.fromkeys(LINKS[kind], "bigint") | (_TRACK_COLUMNS if kind == "track" else {})
-    rows = {row.external_id: _as_columns(row, kind, run_id) for row in delta.rows}
-    new = [rows[row.external_id] | {"provider_id": provider_id, "external_id": row.external_id} for row in delta.new]
-    sql.copy(TABLES[kind], columns | _NEW_COLUMNS, new)
-    changed = sorted((rows[row.external_id] for row in delta.changed), key=lambda row: row["id"])
+    new = [(provider_id, row.external_id, *_values(row, kind, run_id)) for row in delta.new]
+    sql.copy(TABLES[kind], _NEW_COLUMNS | columns, new)
+    changed = [
+        dict(zip(columns, _values(row, kind, run_id), strict=True))
+        for row in sorted(delta.changed, key=attrgetter("id"))
+    ]
     sql.update(TABLES[kind], columns, changed, ", state = 'present', merged_into = NULL, changed_at = now()")
 
 
@@ -221,24 +224,16 @@ def _differs(stored: sql.Row, fields: dict[str, Any]) -> bool:
     return was | fields != was or stored["state"] != PRESENT
 
 
-def _as_columns(row: SourceRow, kind: Kind, run_id: int) -> sql.Row:
-    columns: sql.Row = {
-        "id": row.id,
-        "fields": row.fields,
-        "fingerprint": f"\\x{row.fingerprint.hex()}",
-        "flags": _flags(row.fields),
-        "changed_run_id": run_id,
-        **row.links,
-    }
-    if kind == TrackRecord.kind:
-        columns["release_key"] = row.fields.get("release_id")
-        columns["recording_key"] = row.fields.get("recording_id")
-    return columns
+def _values(row: SourceRow, kind: Kind, run_id: int) -> sql.Values:
+    """Return what the row's columns hold: those of all sources, its links, and those that tracks have besides."""
+    fields = row.fields
+    values = (row.id, fields, f"\\x{row.fingerprint.hex()}", _flags(fields), run_id, *row.links.values())
+    return (*values, fields.get("release_id"), fields.get("recording_id")) if kind == "track" else values
 
 
 def _flags(fields: dict[str, Any]) -> list[str]:
     flags = []
-    if not all(is_isrc(code) for code in fields.get("isrcs", ())):
+    if not all(map(is_isrc, fields.get("isrcs", ()))):
         flags.append("invalid_isrc")
     if fields.get("gtin") and not is_gtin(fields["gtin"]):
         flags.append("invalid_gtin")

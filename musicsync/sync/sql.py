@@ -7,7 +7,6 @@ parameter. Both keep the order of the rows, so that two transactions write in th
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +15,7 @@ from psycopg import Error as Cause
 from psycopg import InterfaceError, OperationalError
 
 Row = dict[str, Any]
+Values = tuple[Any, ...]
 Found = TypeVar("Found")
 
 PATIENCE_SECONDS = 20.0
@@ -79,10 +79,10 @@ def execute(statement: str, parameters: Sequence[Any] = ()) -> int:
         return int(cursor.rowcount)
 
 
-def copy(table: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+def copy(table: str, columns: Mapping[str, str], rows: Sequence[Values]) -> None:
     """Append the rows to the table in their order. No rows, no statement.
 
-    ``columns`` gives each column's PostgreSQL type.
+    ``columns`` gives each column's PostgreSQL type; a row has a value for each of them.
 
     Raises:
         IntegrityError: one of the rows breaks a constraint; none is written.
@@ -121,11 +121,12 @@ def new_ids(table: str, count: int) -> list[int]:
     if not count:
         return []
     found = query(
-        "SELECT nextval(s.name) AS id FROM generate_series(1, %s), "
+        "SELECT array_agg(nextval(s.name)) AS ids FROM generate_series(1, %s), "
         "(SELECT pg_get_serial_sequence(%s, 'id')::regclass AS name OFFSET 0) s",
         [count, table],
     )
-    return [row["id"] for row in found]
+    ids: list[int] = found[0]["ids"]
+    return ids
 
 
 def grouped(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
@@ -145,7 +146,7 @@ def _encode(rows: Sequence[Row]) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-def _csv(columns: Mapping[str, str], rows: Sequence[Row]) -> bytes:
+def _csv(columns: Mapping[str, str], rows: Sequence[Values]) -> bytes:
     r"""Return the rows as CSV, written by the fastest writer there is: JSON's.
 
     A line of JSON is one of CSV, but for two things. Objects and lists are texts of their own in CSV. And JSON escapes
@@ -153,9 +154,8 @@ def _csv(columns: Mapping[str, str], rows: Sequence[Row]) -> bytes:
     can be told.
     """
     values = [
-        map(writer, column) if (writer := _WRITERS.get(type_)) else column
-        for name, type_ in columns.items()
-        if (column := map(itemgetter(name), rows))
+        writer(column) if (writer := _WRITERS.get(type_)) else column
+        for type_, column in zip(columns.values(), zip(*rows, strict=True), strict=True)
     ]
     lines = _JSON.encode_lines(list(zip(*values, strict=True)))[1:-2].replace(b"]\n[", b"\n")
     # Most that look like an escaped control character are one within a JSON text, or a letter after a backslash.
@@ -169,13 +169,22 @@ def _plain(escape: re.Match[bytes]) -> bytes:
     return text if text in (rb"\"", rb"\\") else str(msgspec.json.decode(b'"%b"' % text)).encode()
 
 
-def _jsonb(value: Any) -> str | None:
-    return None if value is None else _JSON.encode(value).decode()
+def _jsonb(column: Sequence[Any]) -> list[str | None]:
+    """Return the values as JSON; one that many rows share is written once."""
+    written: dict[int, str | None] = {id(None): None}
+    return [
+        written[key] if (key := id(value)) in written else written.setdefault(key, _JSON.encode(value).decode())
+        for value in column
+    ]
+
+
+def _arrays(column: Sequence[Sequence[str] | Sequence[int] | None]) -> list[str | None]:
+    return [_array(values) for values in column]
 
 
 def _array(values: Sequence[str] | Sequence[int] | None) -> str | None:
-    if values is None:
-        return None
+    if not values:
+        return None if values is None else "{}"
     return "{" + ",".join([_quoted(value) if isinstance(value, str) else str(value) for value in values]) + "}"
 
 
@@ -189,4 +198,8 @@ def _written(parameters: Sequence[Any]) -> list[Any]:
     return [_array(value) if isinstance(value, list) else value for value in parameters]
 
 
-_WRITERS: dict[str, Callable[[Any], str | None]] = {"jsonb": _jsonb, "text[]": _array, "bigint[]": _array}
+_WRITERS: dict[str, Callable[[Sequence[Any]], list[str | None]]] = {
+    "jsonb": _jsonb,
+    "text[]": _arrays,
+    "bigint[]": _arrays,
+}

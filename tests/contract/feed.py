@@ -43,7 +43,7 @@ SECOND = Request(path="feed/tracks", params={"limit": "500", "cursor": "c2"})
 
 SPEC = Spec(
     adapter=registry.get("feed"),
-    scopes=[Scoped(kind="feed", given=" ", key="", asks="feed/tracks?limit=500")],
+    scopes=[Scoped(kind="feed", given=" ", key="", asks="feed/tracks?limit=1000")],
     bad_scopes=[("feed", "x"), ("artist", "1"), ("label", "")],
     said=[
         Said(
@@ -123,8 +123,8 @@ SPEC = Spec(
     ),
     start=Scoped(kind="feed", given="", key="", asks=""),
     walk={
-        "feed/tracks?limit=500": {"items": [TRACK], "next": "c2", "watermark": "g3"},
-        "feed/tracks?cursor=c2&limit=500": {"items": [NEXT], "next": None, "watermark": "g3"},
+        "feed/tracks?limit=1000": {"items": [TRACK], "next": "c2", "watermark": "g3"},
+        "feed/tracks?cursor=c2&limit=1000": {"items": [NEXT], "next": None, "watermark": "g3"},
     },
     reached=["t1", "t2"],
 )

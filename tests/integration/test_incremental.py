@@ -63,7 +63,7 @@ def test_a_feed_goes_on_at_its_watermark(base: str) -> None:
 
     run = sync(provider, "incremental")
 
-    assert asked(run) == {"feed/tracks?limit=500&since=g0"}
+    assert asked(run) == {"feed/tracks?limit=1000&since=g0"}
     assert run.summary["track.created"] == expected["added"]
     assert run.summary["track.updated"] == expected["edited"]
     assert provider.scopes.get().watermark == "g1"

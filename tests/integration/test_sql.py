@@ -23,7 +23,7 @@ def table(db: None) -> str:
 
 def written(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     columns = {"id": "bigint", "word": "text", "object": "jsonb", "words": "text[]", "is_so": "bool"}
-    sql.copy(table, columns, rows)
+    sql.copy(table, columns, [tuple(row.values()) for row in rows])
     return sql.query(f"SELECT * FROM {table} ORDER BY id")
 
 
