@@ -19,10 +19,12 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.metering import Meter, Usage
+from benchmarks.own_rows import OwnRows
 from benchmarks.peers import PEERS, Peer
 from benchmarks.stage import Stage, staged
 
 ENVIRONMENTS = Path(__file__).resolve().parent.parent / "var" / "benchmarks"
+OWN_ROWS = "limit: COPY, one INSERT..SELECT a table, the rows of musicsync"
 _LOOK_SECONDS = 0.1
 _INSTALL_LIMIT_SECONDS = 600
 _PEER_LIMIT_SECONDS = 1800
@@ -83,6 +85,8 @@ def _ourselves(stage: Stage, *, only_first: bool) -> Outcome:
     outcome = Outcome(stage.tracks, [first], _tenths(run_id, stage.tracks))
     if only_first:
         return outcome
+    rows = OwnRows(stage.database, stage.folder)
+    rows.keep()
     outcome.passes.append(_pass(stage, provider.pk, "unchanged, by ETag")[1])
     KnownPage.objects.update(etag=None)
     outcome.passes.append(_pass(stage, provider.pk, "unchanged, without ETags")[1])
@@ -91,6 +95,12 @@ def _ourselves(stage: Stage, *, only_first: bool) -> Outcome:
     outcome.passes.append(_pass(stage, provider.pk, "a generation on: 2 % edited, 1 % new")[1])
     stage.control("faults", [{"kind": "reformat", "field": "title"}])
     outcome.passes.append(_pass(stage, provider.pk, "every track and release changed")[1])
+    with Meter(stage.parts() | {"worker": lambda: [os.getpid()]}) as meter:
+        seconds = rows.write()
+    rows.drop()
+    outcome.peers.append(
+        _say(Measured(OWN_ROWS, stage.tracks, seconds, meter.usage(), "no matching, nothing compared"))
+    )
     return outcome
 
 

@@ -45,6 +45,14 @@ class Stage:
         url: str = settings.CELERY_BROKER_URL
         return url
 
+    @property
+    def database(self) -> str:
+        """The URL of musicsync's own database."""
+        from django.db import connection  # noqa: PLC0415 - after the set-up
+
+        found = connection.settings_dict
+        return f"postgresql://{found['USER']}@/{found['NAME']}?host={found['HOST']}"
+
     def parts(self) -> dict[str, Roots]:
         """Return what there is to measure, each part by the numbers of its root processes."""
         redis: int = Redis(unix_socket_path=self.broker.partition("://")[2].partition("?")[0]).info("server")[

@@ -26,7 +26,7 @@ def main() -> None:
         connection.execute("CREATE TEMP TABLE staged (LIKE tracks)")
         connection.commit()
         keep(options.feed, options.tracks, rows)
-        measure("limit: COPY, one INSERT..SELECT", options.tracks, lambda: insert(connection, rows))
+        measure("limit: COPY, one INSERT..SELECT, the peers' rows", options.tracks, lambda: insert(connection, rows))
 
 
 def fetch(feed: str, tracks: int) -> None:
