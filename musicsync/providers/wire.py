@@ -30,8 +30,8 @@ _JSON = msgspec.json.Encoder()
 _KEY_END = b'":'
 _QUOTE = b'\\"'
 _SPACE = b" \t\r\n"
-_ESCAPE = re.compile(rb'\\(u00(20|22|3a|3A)|\\")')
-"""A space, quote or colon written in a way that msgspec does not, and a backslash at the end of a text."""
+_ESCAPE = re.compile(rb'\\(u00(20|22|3a|3A|5c|5C)|\\")')
+"""A space, quote, colon or backslash written in a way that msgspec does not, and a backslash at the end of a text."""
 _MOST_DIGITS = 300
 _TWICE = "states a key twice"
 _AMBIGUOUS = f"an object that {_TWICE}: "

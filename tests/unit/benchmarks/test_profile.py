@@ -8,12 +8,12 @@ from benchmarks.profile import step_of
 
 def compile_as(file: str, source: str) -> dict[str, object]:
     found: dict[str, object] = {"sys": sys}
-    exec(compile(source, f"/somewhere/{file}", "exec"), found)  # noqa: S102 - functions of a file by this name
+    exec(compile(source, f"/somewhere/{file}", "exec"), found)
     return found
 
 
 def frame_of(file: str, call: str, source: str) -> FrameType:
-    frame = eval(call, compile_as(file, source))  # noqa: S307 - as above
+    frame = eval(call, compile_as(file, source))
     assert isinstance(frame, FrameType)
     return frame
 

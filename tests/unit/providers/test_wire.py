@@ -1,0 +1,47 @@
+"""A key that is stated twice is seen in any body, however that is written."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musicsync.providers import wire
+
+TEXTS = st.text(alphabet='":\\ \t\n{}[],a\u00e9', max_size=6)
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.lists(st.tuples(TEXTS, inner), max_size=4).map(tuple),
+    max_leaves=8,
+)
+"""Any JSON, an object being a tuple of pairs, so that it may have a key twice."""
+
+
+def written(tree: Any, colon: str, *, escaped: bool) -> str:
+    if isinstance(tree, tuple):
+        pairs = [
+            f"{written(key, colon, escaped=escaped)}{colon}{written(value, colon, escaped=escaped)}"
+            for key, value in tree
+        ]
+        return f"{{{','.join(pairs)}}}"
+    if isinstance(tree, list):
+        return f"[{', '.join(written(item, colon, escaped=escaped) for item in tree)}]"
+    if isinstance(tree, str) and escaped:
+        return '"' + "".join(f"\\u{ord(letter):04x}" for letter in tree) + '"'
+    return json.dumps(tree, ensure_ascii=False)
+
+
+def has_key_twice(tree: Any) -> bool:
+    if isinstance(tree, tuple):
+        keys = [key for key, _ in tree]
+        return len(set(keys)) < len(keys) or any(has_key_twice(value) for _, value in tree)
+    return isinstance(tree, list) and any(map(has_key_twice, tree))
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("colon", [":", ": ", " :", "\n\t: "])
+@given(tree=TREES)
+def test_whether_a_key_is_stated_twice_is_told_by_counting(tree: Any, colon: str, escaped: bool) -> None:
+    body = written((("root", tree),), colon, escaped=escaped).encode()
+    assert wire._states_each_key_once(body, json.loads(body)) is not has_key_twice(tree)
