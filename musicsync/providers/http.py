@@ -5,6 +5,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
@@ -94,10 +95,16 @@ class Client:
         )
 
     def get(
-        self, request: Request, etag: str | None = None, *, before_redirect: Callable[[], None] = lambda: None
+        self,
+        request: Request,
+        etag: str | None = None,
+        *,
+        sending: AbstractContextManager[None] | None = None,
+        before_redirect: Callable[[], None] = lambda: None,
     ) -> Response:
         """Return the provider's answer: 200 with its body, or 304 when ``etag`` still holds.
 
+        ``sending`` is entered when the request is ready on an open connection, and left when it is sent.
         ``before_redirect`` is called before each request that a redirect makes necessary; what it raises ends the way.
 
         Raises:
@@ -109,7 +116,8 @@ class Client:
         conditional = {"If-None-Match": etag} if etag else {}
         deadline = time.monotonic() + self._limits.total
         try:
-            with connections.under(connections.Terms(deadline, self._allow_private)):
+            once = iter([sending] if sending else [])
+            with connections.under(connections.Terms(deadline, self._allow_private, once)):
                 answer, body = self._ask(
                     what, self._url(request), request.params, conditional, deadline, before_redirect
                 )
