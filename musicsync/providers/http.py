@@ -23,6 +23,8 @@ from musicsync.redaction import Secret
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+_MOST_CONNECTIONS = 256
+"""To one host from one process; as many as there are threads of a worker that runs on threads are in use."""
 _LAST_OF_LATIN_1 = "\xff"
 
 
@@ -236,7 +238,7 @@ def _client_of(
 def _session(base_url: str) -> requests.Session:
     session = requests.Session()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, connections.Transport())
+        session.mount(scheme, connections.Transport(pool_maxsize=_MOST_CONNECTIONS))
     # A proxy named in the environment is for the world outside, never for a server on this machine.
     session.trust_env = not addresses.is_loopback(_host(base_url))
     # With an auth of its own, a session does not send what a .netrc file holds for the host.
