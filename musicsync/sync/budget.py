@@ -18,7 +18,7 @@ LONGEST_COOLDOWN_SECONDS = 7 * 24 * 3600.0
 LONGEST_TURN_SECONDS = 10.0
 """A request out of a run waits no longer for its slot: with a budget of one an hour nobody could try a provider."""
 
-PACE = 0.99
+PACE = 0.985
 """The share of the rate that is used.
 
 The rest is for what cannot be seen from here: that one request takes longer to arrive than one that is sent later.
