@@ -1,12 +1,13 @@
 """How much of what a provider allows is used, by how slowly it answers: real workers against a sandbox that refuses.
 
 ``python -m benchmarks.budgets [--seconds 30]`` plays providers (Deezer's dialect) that allow 1, 10 and 50 requests a
-second, in any 5 seconds, and answer after 50 to 2,000 ms. It writes into ``docs/benchmarks.md``, for each:
+second, in any 5 seconds, and answer after 50 to 2,000 ms. It looks on when each process has done what is slower at
+first (connections, statements that PostgreSQL has not planned yet), and writes into ``docs/benchmarks.md``, for each:
 
 used
     requests a second that were served, as a share of those allowed; the rate is used to 98.5 % on purpose
 refused
-    requests that the provider counted and refused
+    requests that the provider counted and refused, from the start
 asleep
     the share of worker processes that sleep until a slot of the budget comes, in the mean of many looks; the others
     wait for an answer, write, or have nothing to do
@@ -26,16 +27,17 @@ import psutil
 from benchmarks.report import machine, table, write_part
 from benchmarks.stage import Stage, staged
 
-CASES = tuple((rate, latency_ms) for rate in (1, 10, 50) for latency_ms in (50, 500, 2000))
+CASES = tuple((rate, latency_ms) for rate in (1, 10, 50) for latency_ms in (50, 200, 500, 2000))
 """Requests a second, and after how many ms each is answered."""
 MOST_PROCESSES = 80
+"""Where it takes more, there are threads instead, each with a connection to PostgreSQL (200 at most) all the same."""
 _WINDOW_SECONDS = 5
 _TRACKS = 15_000
-_SETTLE_REQUESTS = 5
-_SETTLE_SECONDS = 4
+_SETTLE_REQUESTS = 6
+"""Of each process: PostgreSQL plans a statement five times before the plan is kept."""
 _LOOK_SECONDS = 0.05
 _SLEEPS = "hrtimer_nanosleep"
-_START_LIMIT_SECONDS = 60
+_START_LIMIT_SECONDS = 120
 
 
 class Found(msgspec.Struct):
@@ -43,7 +45,7 @@ class Found(msgspec.Struct):
 
     rate: int
     latency_ms: int
-    processes: int
+    workers: str
     used: float
     refused: int
     worst: int
@@ -72,19 +74,20 @@ def main() -> None:
 
 def processes_for(rate: int, latency_ms: int) -> int:
     """Return how many worker processes have as many requests under way as the rate needs, and one half more."""
-    return min(MOST_PROCESSES, 2 + math.ceil(1.5 * rate * latency_ms / 1000))
+    return 2 + math.ceil(1.5 * rate * latency_ms / 1000)
 
 
 def _measure(rate: int, latency_ms: int, seconds: float) -> Found:
     processes = processes_for(rate, latency_ms)
-    with staged(_TRACKS, "--deezer-quota", str(rate * _WINDOW_SECONDS), processes=processes) as stage:
+    pool = "prefork" if processes <= MOST_PROCESSES else "threads"
+    with staged(_TRACKS, "--deezer-quota", str(rate * _WINDOW_SECONDS), processes=processes, pool=pool) as stage:
         stage.control("faults", [{"kind": "latency", "dialect": "deezer", "ms": latency_ms}])
         _begin(stage, rate)
         limit = time.monotonic() + _START_LIMIT_SECONDS
-        while _asked(stage)["served"] < _SETTLE_REQUESTS and time.monotonic() < limit:
+        while _asked(stage)["served"] < _SETTLE_REQUESTS * processes and time.monotonic() < limit:
             time.sleep(_LOOK_SECONDS)
-        time.sleep(_SETTLE_SECONDS)
-        return _watch(stage, rate, latency_ms, processes, seconds)
+        workers = f"{processes} threads" if pool == "threads" else f"{processes}"
+        return _watch(stage, rate, latency_ms, workers, seconds)
 
 
 def _begin(stage: Stage, rate: int) -> None:
@@ -106,7 +109,7 @@ def _begin(stage: Stage, rate: int) -> None:
     tasks.begin(runs.open_run(provider, "full", Run.Trigger.CLI))
 
 
-def _watch(stage: Stage, rate: int, latency_ms: int, processes: int, seconds: float) -> Found:
+def _watch(stage: Stage, rate: int, latency_ms: int, workers: str, seconds: float) -> Found:
     """Look on; the time counts from one request to another, so that the edges add nothing."""
     before = _asked(stage)
     children = stage.worker_processes()
@@ -123,7 +126,7 @@ def _watch(stage: Stage, rate: int, latency_ms: int, processes: int, seconds: fl
     asked = _asked(stage)
     used = (last - first) / (ended_at - began_at) / rate
     share = sum(asleep) / len(asleep) if asleep else None
-    return Found(rate, latency_ms, processes, used, asked["refused"] - before["refused"], asked["worst_5s"], share)
+    return Found(rate, latency_ms, workers, used, asked["refused"], asked["worst_5s"], share)
 
 
 def _asked(stage: Stage) -> dict[str, int]:
@@ -133,6 +136,8 @@ def _asked(stage: Stage) -> dict[str, int]:
 
 def _share_asleep(children: list[psutil.Process]) -> float | None:
     """Return the share of processes that are in a sleep, where Linux tells."""
+    if not children:
+        return None
     try:
         return sum(Path(f"/proc/{child.pid}/wchan").read_text() == _SLEEPS for child in children) / len(children)
     except OSError:
@@ -143,7 +148,7 @@ def _row(found: Found) -> list[str]:
     return [
         str(found.rate),
         str(found.latency_ms),
-        str(found.processes),
+        found.workers,
         f"{found.used:.1%}",
         str(found.refused),
         f"{found.worst} of {found.rate * _WINDOW_SECONDS}",

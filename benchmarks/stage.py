@@ -102,8 +102,10 @@ class Stage:
 
 
 @contextmanager
-def staged(tracks: int, *sandbox: str, processes: int = 2) -> Iterator[Stage]:
+def staged(tracks: int, *sandbox: str, processes: int = 2, pool: str = "prefork") -> Iterator[Stage]:
     """Set up Django on private servers, and start a sandbox (without limits unless options say) and a worker.
+
+    ``processes`` are threads of one process in the pool "threads".
 
     Once in a process, and before anything in it asks for a setting: they are read once.
     """
@@ -129,7 +131,8 @@ def staged(tracks: int, *sandbox: str, processes: int = 2) -> Iterator[Stage]:
         with Children(folder) as children:
             options = ["--tracks", str(tracks), "--port", "0", "--feed-memory", memory]
             children.start("sandbox", [sys.executable, "-m", "sandbox", *options, *(sandbox or ("--no-limits",))])
-            worker = ["celery", "-A", "project", "worker", "--concurrency", str(processes), "--loglevel", "INFO"]
+            worker = ["celery", "-A", "project", "worker", "--pool", pool, "--concurrency", str(processes)]
+            worker += ["--loglevel", "INFO"]
             children.start("worker", [sys.executable, "-m", *worker])
             line = children.wait_for("sandbox", _PORT_LINE, _START_LIMIT_SECONDS)
             children.wait_for("worker", "ready.", _START_LIMIT_SECONDS)

@@ -42,7 +42,7 @@ def work_fetch(self: Task[Any, Any], fetch_id: int) -> None:
     shift_ends_at = time.monotonic() + SHIFT_SECONDS
     at_hand = [fetch_id]
     while at_hand:
-        step = work(at_hand.pop(), self.request.id or "", send_ahead)
+        step = work(at_hand.pop(), self.request.id or "", send_ahead, _hold_seconds())
         if step.notice:
             alert(step.notice.key, step.notice.subject, step.notice.body)
         at_hand = step.send[:1] if time.monotonic() < shift_ends_at else []
@@ -201,7 +201,16 @@ def send_ahead(fetch_ids: Iterable[int]) -> None:
 
 def _countdown(seconds: float) -> float:
     """Return the countdown that the broker can keep: quorum queues count whole seconds, and one at least."""
-    return max(1, math.ceil(seconds)) if current_app.conf.task_default_queue_type == "quorum" else seconds
+    return max(1, math.ceil(seconds)) if _counts_seconds() else seconds
+
+
+def _hold_seconds() -> float:
+    """Return how far away a slot may be that a waiting fetch holds: it would miss it where the message comes late."""
+    return 0.0 if _counts_seconds() else fetches.LONGEST_HOLD_SECONDS
+
+
+def _counts_seconds() -> bool:
+    return bool(current_app.conf.task_default_queue_type == "quorum")
 
 
 def alert(key: str, subject: str, body: str = "") -> bool:

@@ -95,6 +95,12 @@ class Fetch(models.Model):
     failures = models.IntegerField(db_default=0, help_text="Failures in a row.")
     crashes = models.IntegerField(db_default=0, help_text="How often its worker was lost while it had it.")
     not_before = models.DateTimeField(null=True, blank=True)
+    slot_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The slot of the budget that it holds, had no request ever been late.",
+    )
     queued_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)

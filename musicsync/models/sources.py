@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 from musicsync.models.catalogue import Artist, Recording, Release, Track
 from musicsync.providers import addresses, registry
 
-ASSUMED_LATENCY_SECONDS = 2.0
-MOST_IN_FLIGHT = 64
+AHEAD_SECONDS = 1.0
+MOST_AHEAD = 64
 _HOST = re.compile(r"[a-z0-9._-]+", re.IGNORECASE | re.ASCII)
 LEAST_RATE, MOST_RATE, MOST_BURST = 0.0001, 10_000.0, 10_000
 """What can be a budget: from a request in three hours to more than any provider takes."""
@@ -49,6 +49,7 @@ class Budget(models.Model):
 
     ``theoretical_arrival_at`` is the one timestamp of the generic cell rate algorithm (GCRA, ITU-T I.371): the time at
     which the next request would arrive if requests came evenly at ``rate``. Being a row, it survives every restart.
+    ``moved_seconds`` is by how much requests that went out late have ever moved it.
     """
 
     name = models.SlugField(unique=True)
@@ -70,6 +71,7 @@ class Budget(models.Model):
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="Requests at the same time, where limited."
     )
     theoretical_arrival_at = models.DateTimeField(db_default=Now(), editable=False)
+    moved_seconds = models.FloatField(db_default=0.0, editable=False)
     day = models.DateField(null=True, editable=False, help_text="The day (UTC) that used_in_day counts.")
     used_in_day = models.IntegerField(db_default=0, editable=False)
     month = models.DateField(null=True, editable=False, help_text="First day of the month that used_in_month counts.")
@@ -161,9 +163,11 @@ class Provider(models.Model):
 
     @property
     def window(self) -> int:
-        """Return how many fetches may be in flight: enough to use the whole rate at the latency we assume."""
-        wanted = max(2, min(MOST_IN_FLIGHT, math.ceil(self.budget.rate * ASSUMED_LATENCY_SECONDS)))
-        return min(wanted, self.budget.concurrency or wanted)
+        """Return how many fetches of a run are kept ready: what the rate takes in a second, and two.
+
+        How slowly the provider answers does not matter to that: what is being worked on is not counted.
+        """
+        return min(MOST_AHEAD, 2 + math.ceil(self.budget.rate * AHEAD_SECONDS))
 
 
 class Circuit(models.Model):

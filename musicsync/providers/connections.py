@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -24,10 +24,14 @@ from musicsync.providers import addresses
 
 
 class Terms(Struct, frozen=True):
-    """What holds for the request under way: its end, as ``time.monotonic`` counts, and whether it may go anywhere."""
+    """What holds for the request under way: its end, as ``time.monotonic`` counts, and whether it may go anywhere.
+
+    The first bytes are sent within the first of ``sending``: by then everything else is ready.
+    """
 
     deadline: float
     allow_private: bool
+    sending: Iterator[AbstractContextManager[None]] = iter(())
 
 
 _TERMS: ContextVar[Terms] = ContextVar("terms")
@@ -101,7 +105,14 @@ def _tls() -> ssl.SSLContext:
 
 
 class _Checked(HTTPConnection):
-    """Connects to an address that was checked, and to no other."""
+    """Connects to an address that was checked, and to no other; sends when it is time to."""
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        terms = _TERMS.get(None)
+        with nullcontext() if terms is None else next(terms.sending, nullcontext()):
+            super().send(data)
 
     def _new_conn(self) -> socket.socket:
         terms = _TERMS.get(None)

@@ -5,6 +5,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
@@ -22,6 +23,8 @@ from musicsync.redaction import Secret
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+_MOST_CONNECTIONS = 256
+"""To one host from one process; as many as there are threads of a worker that runs on threads are in use."""
 _LAST_OF_LATIN_1 = "\xff"
 
 
@@ -94,10 +97,16 @@ class Client:
         )
 
     def get(
-        self, request: Request, etag: str | None = None, *, before_redirect: Callable[[], None] = lambda: None
+        self,
+        request: Request,
+        etag: str | None = None,
+        *,
+        sending: AbstractContextManager[None] | None = None,
+        before_redirect: Callable[[], None] = lambda: None,
     ) -> Response:
         """Return the provider's answer: 200 with its body, or 304 when ``etag`` still holds.
 
+        ``sending`` is entered when the request is ready on an open connection, and left when it is sent.
         ``before_redirect`` is called before each request that a redirect makes necessary; what it raises ends the way.
 
         Raises:
@@ -109,7 +118,8 @@ class Client:
         conditional = {"If-None-Match": etag} if etag else {}
         deadline = time.monotonic() + self._limits.total
         try:
-            with connections.under(connections.Terms(deadline, self._allow_private)):
+            once = iter([sending] if sending else [])
+            with connections.under(connections.Terms(deadline, self._allow_private, once)):
                 answer, body = self._ask(
                     what, self._url(request), request.params, conditional, deadline, before_redirect
                 )
@@ -228,7 +238,7 @@ def _client_of(
 def _session(base_url: str) -> requests.Session:
     session = requests.Session()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, connections.Transport())
+        session.mount(scheme, connections.Transport(pool_maxsize=_MOST_CONNECTIONS))
     # A proxy named in the environment is for the world outside, never for a server on this machine.
     session.trust_env = not addresses.is_loopback(_host(base_url))
     # With an auth of its own, a session does not send what a .netrc file holds for the host.

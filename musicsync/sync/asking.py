@@ -1,6 +1,8 @@
 """Asking a provider: by which client, and once, outside of any run."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
 from msgspec import Struct
@@ -12,9 +14,15 @@ from musicsync.providers.base import Adapter
 from musicsync.providers.http import Client, client_of
 from musicsync.records import MusicsyncError, Page, ProviderError, RateLimited, Request, Response
 from musicsync.sync import budget, circuit
+from musicsync.sync.budget import Turn
 
-LATE_SECONDS = 0.02
-"""A request that goes out later than this after its slot comes too close to those that follow: they are moved."""
+LATE_SECONDS = 0.01
+"""A request that goes out later than this after its slot comes too close to those that follow: they are moved.
+
+What is less than that, the pace of a budget makes up for in any window of a second or more.
+"""
+READY_SECONDS = 0.02
+"""How long before its slot a request is made ready; a connection that waited longer may be closed meanwhile."""
 
 
 class Answer(Struct, frozen=True):
@@ -55,15 +63,24 @@ def wait_for_turn(provider: Provider) -> None:
     Raises:
         NotNow: nothing may be asked at present.
     """
-    wait_for(time.monotonic() + budget.take_turn(provider.budget_id), provider.budget_id)
+    turn = budget.take_turn(provider.budget_id)
+    with in_turn(turn, time.monotonic() + turn.wait):
+        pass
 
 
-def wait_for(slot_at: float, budget_id: int) -> None:
-    """Sleep until the slot, as ``time.monotonic`` counts; where it has gone by, move those behind it as much."""
-    time.sleep(max(0.0, slot_at - time.monotonic()))
+@contextmanager
+def in_turn(turn: Turn, slot_at: float) -> Iterator[None]:
+    """Begin at the turn's slot, as ``time.monotonic`` counts; where it ends late, move those behind it."""
+    sleep_until(slot_at)
+    yield
     late = time.monotonic() - slot_at
     if late > LATE_SECONDS:
-        budget.came_late(budget_id, late)
+        budget.came_late(turn, late)
+
+
+def sleep_until(moment: float) -> None:
+    """Sleep until then, as ``time.monotonic`` counts."""
+    time.sleep(max(0.0, moment - time.monotonic()))
 
 
 def ask_once(provider: Provider) -> Answer:

@@ -10,6 +10,7 @@ a cancelled run changes nothing.
 
 import random
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, W
 from musicsync.records import Mode, Request
 from musicsync.redaction import redacted
 from musicsync.sync import sql, workers
-from musicsync.sync.budget import FREE_AT, RESERVE, SLOT_AT, SPENT, WAIT
+from musicsync.sync.budget import FREE_AT, LEAD_SECONDS, MOVED, NEXT_ARRIVAL, SLOT_AT, SPENT, TAKEN_AT, Turn, counted
 
 LEASE_SECONDS = 90
 """Longer than the hard time limit of a task (75 s), so that a lease that runs out belongs to nobody any more.
@@ -31,6 +32,8 @@ It is the last resort: what a lost child or worker held is taken back long befor
 """
 LONGEST_SLEEP_SECONDS = 0.25
 """A shorter wait for the budget is slept by the worker; a longer one goes back to the row."""
+LONGEST_HOLD_SECONDS = 10.0
+"""A slot that is further away is given to nobody yet: the rate, a pause or the run may change until then."""
 GRACE_SECONDS = 5
 """How long after its time a fetch is left to the message that was sent with a countdown."""
 LONGEST_RETRY_SECONDS = 60
@@ -70,7 +73,7 @@ _BACK = "f.id, f.status, extract(epoch FROM f.not_before - clock_timestamp())::f
 class Lease(Struct, frozen=True):
     """The right to work on one fetch, held by a token until it runs out.
 
-    ``provider`` is its slug. ``wait`` is in seconds: sleep it before the request is sent. ``concurrency`` is how many
+    ``provider`` is its slug. ``turn`` is to be waited for before the request is sent. ``concurrency`` is how many
     requests the budget allows at the same time, ``attempts`` how often somebody began to work on the fetch, this time
     included.
     """
@@ -84,10 +87,14 @@ class Lease(Struct, frozen=True):
     mode: Mode
     key: str
     request: Request
-    wait: float
-    budget_id: int
+    turn: Turn
     concurrency: int | None
     attempts: int
+
+    @property
+    def budget_id(self) -> int:
+        """Return whose turn it is."""
+        return self.turn.budget_id
 
 
 class Postponed(Struct, frozen=True):
@@ -106,44 +113,60 @@ class Repairs(Struct, frozen=True):
     unheard: list[int]
 
 
-def claim(fetch_id: int, task_id: str = "") -> Lease | Postponed | None:
-    """Lease the fetch and reserve the provider's next slot, in one statement.
+def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_SECONDS) -> Lease | Postponed | None:
+    """Lease the fetch and take the provider's next slot, in one statement.
 
-    ``None`` where there is nothing to do: it is done, being worked on, not due, or its run has ended.
+    A slot that is too far away to be slept for, and no further than ``hold_seconds``, is held: the fetch waits, and has
+    it when it is claimed in time. ``None`` where there is nothing to do: the fetch is done, being worked on, not due,
+    or its run has ended.
     """
+    slot_before, slot_after = (f"coalesce(claimed.held_at + {MOVED}, {when})" for when in (SLOT_AT, TAKEN_AT))
+    horizon = f"claimed.now + interval '{LONGEST_SLEEP_SECONDS} s'"
     rows = sql.query(
         f"""
         WITH claimed AS (
             UPDATE {_FETCH} f
             SET status = 'leased', lease_token = gen_random_uuid(), started_at = clock_timestamp(),
                 lease_expires_at = clock_timestamp() + make_interval(secs => %s),
-                attempts = attempts + 1, worker_id = %s, task_id = %s
-            FROM {_RUN} r JOIN {_PROVIDER} p ON p.id = r.provider_id JOIN {_BUDGET} b ON b.id = p.budget_id
+                attempts = f.attempts + 1, worker_id = %s, task_id = %s, slot_at = NULL
+            FROM {_FETCH} was JOIN {_RUN} r ON r.id = was.run_id
+                JOIN {_PROVIDER} p ON p.id = r.provider_id JOIN {_BUDGET} b ON b.id = p.budget_id
                 LEFT JOIN {_CIRCUIT} c ON c.provider_id = p.id
-            WHERE f.id = %s AND r.id = f.run_id AND r.status = 'running'
+            WHERE f.id = %s AND was.id = f.id AND r.status = 'running'
               AND f.status IN ('pending', 'queued', 'waiting')
               AND (f.not_before IS NULL OR f.not_before <= clock_timestamp())
             RETURNING f.id, f.lease_token AS token, f.run_id, f.scope_id, r.provider_id, p.slug AS provider,
-                      p.budget_id, r.mode, f.key, f.request, f.attempts, c.opened_at,
+                      p.budget_id, r.mode, f.key, f.request, f.attempts, c.opened_at, clock_timestamp() AS now,
+                      CASE WHEN was.slot_at + {MOVED} > clock_timestamp() THEN was.slot_at END AS held_at,
                       CASE WHEN b.concurrency > 0 THEN b.concurrency <= ({_ASKING} b.id) ELSE false END AS is_full
         ), slot AS (
-            UPDATE {_BUDGET} b SET {RESERVE} FROM claimed
+            UPDATE {_BUDGET} b
+            SET theoretical_arrival_at =
+                    CASE WHEN claimed.held_at IS NULL THEN {NEXT_ARRIVAL} ELSE b.theoretical_arrival_at END,
+                {counted(f"({slot_before} <= {horizon})::int")}
+            FROM claimed
             WHERE b.id = claimed.budget_id AND claimed.opened_at IS NULL AND NOT claimed.is_full AND NOT {SPENT}
-              AND {SLOT_AT} <= clock_timestamp() + make_interval(secs => %s)
-            RETURNING {WAIT} AS wait, b.concurrency
+              AND {slot_before} <= claimed.now + make_interval(secs => greatest({LONGEST_SLEEP_SECONDS}, %s))
+            RETURNING b.concurrency, b.moved_seconds AS moved, {slot_after} - {MOVED} AS slot_at,
+                      extract(epoch FROM {slot_after} - clock_timestamp())::float8 AS wait,
+                      {slot_after} <= {horizon} AS is_near
         )
         SELECT claimed.*, slot.* FROM claimed LEFT JOIN slot ON true
         """,  # noqa: S608
-        [LEASE_SECONDS, workers.current(), task_id, fetch_id, LONGEST_SLEEP_SECONDS],
+        [LEASE_SECONDS, workers.current(), task_id, fetch_id, hold_seconds],
     )
-    if not rows:
-        return None
-    row = rows[0]
-    del row["opened_at"]
-    turned_away = TURNED_AWAY_SECONDS if row.pop("is_full") else 0.0
+    return _leased(rows[0]) if rows else None
+
+
+def _leased(row: sql.Row) -> Lease | Postponed | None:
+    """Return the lease that was taken, or give it back where the fetch has to wait."""
     if row["wait"] is None:
-        return _postpone(row["id"], row["token"], turned_away, attempted=False)
-    lease = Lease(request=msgspec.convert(row.pop("request"), Request), wait=max(0.0, row.pop("wait")), **row)
+        return _postpone(row["id"], row["token"], TURNED_AWAY_SECONDS if row["is_full"] else 0.0, attempted=False)
+    if not row["is_near"]:
+        return _hold_slot(row["id"], row["token"], row["slot_at"], row["wait"] - LEAD_SECONDS)
+    turn = Turn(row["budget_id"], max(0.0, row["wait"]), row["moved"])
+    given = {name: row[name] for name in Lease.__struct_fields__ if name in row}
+    lease = Lease(**given | {"request": msgspec.convert(row["request"], Request), "turn": turn})
     if lease.concurrency and _asking(lease.budget_id) > lease.concurrency:
         return _postpone(lease.id, lease.token, TURNED_AWAY_SECONDS, attempted=False)
     return lease
@@ -262,29 +285,28 @@ def owe_ahead(lease: Lease, request: Request, window: int) -> list[int]:
 
 
 def fill_window(run_id: int, window: int) -> list[int]:
-    """Queue fetches of the run until ``window`` are in flight; return those to send a message about.
+    """Queue fetches of the run until ``window`` are ready; return those to send a message about.
 
-    A lock on the run lets one worker at a time count and fill.
+    Ready are those that have a message on its way or wait for their time. What is being worked on has a worker, of
+    which there are only so many; it counts where the budget says how many requests there may be at a time. Workers that
+    fill at the same moment may queue a few too many.
     """
-    with transaction.atomic():
-        running = sql.query(
-            f"SELECT 1 FROM {_RUN} WHERE id = %s AND status = 'running' FOR NO KEY UPDATE",  # noqa: S608
-            [run_id],
-        )
-        if not running:
-            return []
-        rows = sql.query(
-            f"""
-            UPDATE {_FETCH} SET status = 'queued', queued_at = clock_timestamp()
-            WHERE id IN (
-                SELECT id FROM {_FETCH} WHERE run_id = %s AND status = 'pending' ORDER BY id
-                LIMIT greatest(0, %s - (
-                    SELECT count(*) FROM {_FETCH} WHERE run_id = %s AND status IN ('queued', 'leased', 'waiting')))
-                FOR UPDATE SKIP LOCKED)
-            RETURNING id
-            """,  # noqa: S608
-            [run_id, window, run_id],
-        )
+    rows = sql.query(
+        f"""
+        UPDATE {_FETCH} SET status = 'queued', queued_at = clock_timestamp()
+        WHERE id IN (
+            SELECT id FROM {_FETCH} WHERE run_id = %s AND status = 'pending' ORDER BY id
+            LIMIT coalesce((
+                SELECT greatest(0, least(%s - count(f.id) FILTER (WHERE f.status <> 'leased'),
+                                         b.concurrency - count(f.id)))
+                FROM {_RUN} r JOIN {_PROVIDER} p ON p.id = r.provider_id JOIN {_BUDGET} b ON b.id = p.budget_id
+                    LEFT JOIN {_FETCH} f ON f.run_id = r.id AND f.status IN ('queued', 'leased', 'waiting')
+                WHERE r.id = %s AND r.status = 'running' GROUP BY b.concurrency), 0)
+            FOR UPDATE SKIP LOCKED)
+        RETURNING id
+        """,  # noqa: S608
+        [run_id, window, run_id],
+    )
     return sorted(row["id"] for row in rows)
 
 
@@ -397,6 +419,19 @@ def _postpone(
         [clean_text(reason)[:_MOST_ERROR_TEXT], 0 if attempted else 1, seconds, fetch_id, token],
     )
     return Postponed(rows[0]["id"], rows[0]["seconds"]) if rows else None
+
+
+def _hold_slot(fetch_id: int, token: UUID, slot_at: datetime, seconds: float) -> Postponed | None:
+    """Let the fetch wait so long with the slot that it was given."""
+    rows = sql.query(
+        f"""
+        UPDATE {_FETCH} SET status = 'waiting', lease_token = NULL, attempts = attempts - 1, slot_at = %s,
+            not_before = clock_timestamp() + make_interval(secs => %s)
+        WHERE id = %s AND lease_token = %s AND status = 'leased' RETURNING id
+        """,  # noqa: S608
+        [slot_at, seconds, fetch_id, token],
+    )
+    return Postponed(fetch_id, seconds) if rows else None
 
 
 def _told(error: str, excerpt: str, trace: str) -> tuple[str, str, str]:

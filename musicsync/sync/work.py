@@ -25,7 +25,7 @@ from musicsync.records import (
 )
 from musicsync.redaction import keep_secrets_out
 from musicsync.sync import apply, budget, circuit, fetches, limits, sql
-from musicsync.sync.asking import client_for, probe, wait_for, wait_for_turn
+from musicsync.sync.asking import READY_SECONDS, client_for, in_turn, probe, sleep_until, wait_for_turn
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
 
@@ -59,22 +59,27 @@ class Step(Struct, frozen=True, kw_only=True):
     notice: Notice | None = None
 
 
-def work(fetch_id: int, task_id: str = "", send_ahead: SendAhead | None = None) -> Step:
+def work(
+    fetch_id: int,
+    task_id: str = "",
+    send_ahead: SendAhead | None = None,
+    hold_seconds: float = fetches.LONGEST_HOLD_SECONDS,
+) -> Step:
     """Work on one fetch: claim it, ask the provider, apply the answer, and see what is next.
 
     ``send_ahead`` is called with the fetches that may be worked on while the answer is being applied. Without it these
-    are among those that ``Step`` has.
+    are among those that ``Step`` has. ``hold_seconds`` is as in ``fetches.claim``.
 
     Raises:
         Exception: whatever was not foreseen, after it was noted on the row, which is tried again.
         SystemExit: this process is told to stop; the fetch was given back.
     """
-    lease = sql.patiently(lambda: fetches.claim(fetch_id, task_id))
+    lease = sql.patiently(lambda: fetches.claim(fetch_id, task_id, hold_seconds))
     if lease is None:
         return Step()
     if isinstance(lease, Postponed):
         return Step(postponed=lease)
-    slot_at = time.monotonic() + lease.wait
+    slot_at = time.monotonic() + lease.turn.wait
     try:
         return _work_on(lease, slot_at, send_ahead)
     except SystemExit:
@@ -144,8 +149,13 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead:
     adapter = registry.get(provider.adapter)
     known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
     client = client_for(provider, adapter)
-    wait_for(slot_at, lease.budget_id)
-    response = client.get(lease.request, known.etag if known else None, before_redirect=lambda: _take_turn(provider))
+    sleep_until(slot_at - READY_SECONDS)
+    response = client.get(
+        lease.request,
+        known.etag if known else None,
+        sending=in_turn(lease.turn, slot_at),
+        before_redirect=lambda: _take_turn(provider),
+    )
     if response.pause:
         budget.cool_down(lease.budget_id, response.pause)
     if known is not None and response.status == HTTPStatus.NOT_MODIFIED:

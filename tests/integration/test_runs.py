@@ -284,16 +284,18 @@ def test_nothing_is_replayed_beside_a_run_under_way(one: Provider) -> None:
 # --- fetches ----------------------------------------------------------------------------------------------------------
 
 
-def test_no_more_than_the_window_is_in_flight(one: Provider) -> None:
+def test_no_more_than_the_window_is_ready(one: Provider) -> None:
     run = open_run(one, [f"page/{number}" for number in range(10)])
     first = fetches.fill_window(run.pk, 3)
     assert len(first) == 3
     assert fetches.fill_window(run.pk, 3) == []
     held = fetches.claim(first[0])
     assert isinstance(held, fetches.Lease)
-    assert fetches.fill_window(run.pk, 3) == []
-    apply.page(held, Page(), None, 1)
     assert len(fetches.fill_window(run.pk, 3)) == 1
+    apply.page(held, Page(), None, 1)
+    assert fetches.fill_window(run.pk, 3) == []
+    Run.objects.filter(pk=run.pk).update(status="cancelled")
+    assert fetches.fill_window(run.pk, 10) == []
 
 
 def test_a_failure_waits_longer_each_time_and_the_fifth_in_a_row_is_the_last(one: Provider) -> None:

@@ -4,6 +4,8 @@ import ssl
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -26,6 +28,7 @@ from musicsync.records import (
     Shed,
     Transient,
 )
+from tests.helpers import wait_until
 from tests.unit.providers.server import Server, answer, reset, serving
 
 FEED = registry.get("feed")
@@ -268,6 +271,23 @@ def test_each_redirect_is_announced_before_it_is_followed() -> None:
     with serving(moved, moved, answer()) as server:
         client(server, limits=QUICK).get(REQUEST, before_redirect=lambda: seen.append(len(server.requests)))
     assert seen == [1, 2]
+
+
+def test_a_request_is_sent_when_it_is_time_to_over_a_connection_that_is_open_by_then() -> None:
+    seen: list[tuple[int, int]] = []
+
+    @contextmanager
+    def sending() -> Iterator[None]:
+        wait_until(lambda: server.connections)
+        seen.append((server.connections, len(server.requests)))
+        yield
+        wait_until(lambda: server.requests)
+        seen.append((server.connections, len(server.requests)))
+
+    with serving(answer(b"", "302 Found", "Location: /again"), answer()) as server:
+        client(server, limits=QUICK).get(REQUEST, sending=sending())
+    assert seen == [(1, 0), (1, 1)]
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("contact", ["a\nb", "日本", "a\x00"])

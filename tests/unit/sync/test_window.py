@@ -1,10 +1,10 @@
-"""How many requests of a provider may be in flight."""
+"""How many fetches of a run are kept ready."""
 
 import pytest
 
 from musicsync.models import Budget, Provider
 
 
-@pytest.mark.parametrize(("rate", "window"), [(0.1, 2), (1, 2), (1.2, 3), (9, 18), (31.5, 63), (500, 64)])
-def test_the_window_uses_the_rate_at_the_latency_that_is_assumed(rate: float, window: int) -> None:
+@pytest.mark.parametrize(("rate", "window"), [(0.1, 3), (1, 3), (1.2, 4), (9, 11), (31.5, 34), (500, 64)])
+def test_what_the_rate_takes_in_a_second_is_kept_ready(rate: float, window: int) -> None:
     assert Provider(budget=Budget(rate=rate)).window == window

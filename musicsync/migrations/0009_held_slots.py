@@ -1,0 +1,25 @@
+"""Let a fetch that waits hold its slot of the budget."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("musicsync", "0008_page_digest")]
+
+    operations = [
+        migrations.AddField(
+            model_name="budget",
+            name="moved_seconds",
+            field=models.FloatField(db_default=0.0, editable=False),
+        ),
+        migrations.AddField(
+            model_name="fetch",
+            name="slot_at",
+            field=models.DateTimeField(
+                blank=True,
+                editable=False,
+                help_text="The slot of the budget that it holds, had no request ever been late.",
+                null=True,
+            ),
+        ),
+    ]
