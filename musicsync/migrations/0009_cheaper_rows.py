@@ -1,4 +1,4 @@
-"""Make a new row cost less: ids are taken by the thousand, and an index that nothing reads is gone.
+"""Make a new row cost less: ids are taken by the thousand.
 
 A sequence writes to the log with every 32nd number that it gives, and a page takes thousands. What a connection has
 taken and not used is a gap.

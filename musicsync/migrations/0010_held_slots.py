@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("musicsync", "0008_page_digest")]
+    dependencies = [("musicsync", "0009_cheaper_rows")]
 
     operations = [
         migrations.AddField(
