@@ -291,6 +291,10 @@ class Source(models.Model):
 
     class Meta:
         abstract = True
+        # An import has no such rows, so that it costs none anything.
+        indexes = [
+            models.Index(fields=["state", "id"], name="%(class)s_not_present", condition=~models.Q(state="present"))
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider_id}:{self.external_id}"
@@ -303,6 +307,7 @@ class SourceArtist(Source):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_artist_unique")]
+        indexes = Source.Meta.indexes
 
 
 class SourceRelease(Source):
@@ -312,6 +317,7 @@ class SourceRelease(Source):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_release_unique")]
+        indexes = Source.Meta.indexes
 
 
 class SourceTrack(Source):
@@ -325,6 +331,7 @@ class SourceTrack(Source):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_track_unique")]
         indexes = [
+            *Source.Meta.indexes,
             models.Index(
                 fields=["provider", "release_key"],
                 name="source_track_release",
