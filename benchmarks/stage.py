@@ -102,10 +102,8 @@ class Stage:
 
 
 @contextmanager
-def staged(tracks: int, *sandbox: str, processes: int = 2, pool: str = "prefork") -> Iterator[Stage]:
-    """Set up Django on private servers, and start a sandbox (without limits unless options say) and a worker.
-
-    ``processes`` are threads of one process in the pool "threads".
+def alone() -> Iterator[Path]:
+    """Set up Django on private servers in a folder of its own, and make the tables; the folder goes at the end.
 
     Once in a process, and before anything in it asks for a setting: they are read once.
     """
@@ -127,19 +125,27 @@ def staged(tracks: int, *sandbox: str, processes: int = 2, pool: str = "prefork"
         from django.core.management import call_command  # noqa: PLC0415 - after the set-up
 
         call_command("migrate", verbosity=0)
-        memory = str(64 + tracks * _BYTES_A_TRACK // 1_000_000)
-        with Children(folder) as children:
-            options = ["--tracks", str(tracks), "--port", "0", "--feed-memory", memory]
-            children.start("sandbox", [sys.executable, "-m", "sandbox", *options, *(sandbox or ("--no-limits",))])
-            worker = ["celery", "-A", "project", "worker", "--pool", pool, "--concurrency", str(processes)]
-            worker += ["--loglevel", "INFO"]
-            children.start("worker", [sys.executable, "-m", *worker])
-            line = children.wait_for("sandbox", _PORT_LINE, _START_LIMIT_SECONDS)
-            children.wait_for("worker", "ready.", _START_LIMIT_SECONDS)
-            yield Stage(folder, children, tracks, next(word for word in line.split() if word.startswith(_PORT_LINE)))
+        yield folder
     finally:
         from project import embedded  # noqa: PLC0415 - after the set-up: it reads the settings
 
         # Before their folder goes, without which nobody finds them.
         embedded.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def staged(tracks: int, *sandbox: str, processes: int = 2, pool: str = "prefork") -> Iterator[Stage]:
+    """Start a sandbox (without limits unless options say) and a worker on private servers, as ``alone`` has them.
+
+    ``processes`` are threads of one process in the pool "threads".
+    """
+    memory = str(64 + tracks * _BYTES_A_TRACK // 1_000_000)
+    with alone() as folder, Children(folder) as children:
+        options = ["--tracks", str(tracks), "--port", "0", "--feed-memory", memory]
+        children.start("sandbox", [sys.executable, "-m", "sandbox", *options, *(sandbox or ("--no-limits",))])
+        worker = ["celery", "-A", "project", "worker", "--pool", pool, "--concurrency", str(processes)]
+        children.start("worker", [sys.executable, "-m", *worker, "--loglevel", "INFO"])
+        line = children.wait_for("sandbox", _PORT_LINE, _START_LIMIT_SECONDS)
+        children.wait_for("worker", "ready.", _START_LIMIT_SECONDS)
+        yield Stage(folder, children, tracks, next(word for word in line.split() if word.startswith(_PORT_LINE)))

@@ -1,5 +1,6 @@
 """The reads behind the admin, the command line and the feed."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -10,13 +11,10 @@ from musicsync.forecast import Allowance, Forecast, forecast
 from musicsync.models import Artist, Budget, Change, Circuit, Fetch, Recording, Release, Run, SourceTrack, Track
 from musicsync.sync import sql
 from musicsync.sync.merging import POLICY, Entity
-from musicsync.sync.runs import run_totals
 from musicsync.sync.sources import LIVE
 
 _RATE_WINDOW_SECONDS = 5
-_APPLIED, _DEAD, _DISCARDED = (
-    status.value for status in (Fetch.Status.APPLIED, Fetch.Status.DEAD, Fetch.Status.DISCARDED)
-)
+_DONE = (Fetch.Status.APPLIED, Fetch.Status.DEAD, Fetch.Status.DISCARDED)
 
 
 class Progress(Struct, frozen=True):
@@ -40,24 +38,25 @@ class Progress(Struct, frozen=True):
         return self.status != Run.Status.RUNNING
 
 
+class _Counted(Struct, frozen=True):
+    """The fetches of a run by what became of them; ``recent`` were sent in the last seconds."""
+
+    done: int
+    owed: int
+    dead: int
+    recent: int
+    totals: dict[str, int]
+
+
 def progress(run_id: int) -> Progress:
-    """Return how far the run is, taken from its rows.
+    """Return how far the run is, taken from its rows, or where it has ended from its totals.
 
     Raises:
         Run.DoesNotExist: there is no such run.
     """
     run = Run.objects.select_related("provider__budget").get(pk=run_id)
-    counts = sql.query(
-        f"""
-        SELECT count(*) FILTER (WHERE status = ANY(%s)) AS done,
-               count(*) FILTER (WHERE status = ANY(%s)) AS owed,
-               count(*) FILTER (WHERE status = %s) AS dead,
-               count(*) FILTER (WHERE started_at > clock_timestamp() - make_interval(secs => %s)) AS recent
-        FROM {Fetch._meta.db_table} WHERE run_id = %s
-        """,  # noqa: S608
-        [[_APPLIED, _DEAD, _DISCARDED], [status.value for status in Fetch.OPEN], _DEAD, _RATE_WINDOW_SECONDS, run_id],
-    )[0]
-    totals = run_totals(run_id) | run.summary
+    counted = _counted(run) if run.status == Run.Status.RUNNING else _counted_at_its_end(run)
+    totals = counted.totals | run.summary
     now = sql.query("SELECT clock_timestamp() AS now")[0]["now"]
     seconds = ((run.finished_at or now) - run.started_at).total_seconds()
     allowed = run.provider.budget.rate * max(min(_RATE_WINDOW_SECONDS, seconds), 1.0)
@@ -66,14 +65,44 @@ def progress(run_id: int) -> Progress:
         provider=run.provider.slug,
         status=run.status,
         mode=run.mode,
-        done=counts["done"],
-        owed=counts["owed"],
-        dead=counts["dead"],
+        done=counted.done,
+        owed=counted.owed,
+        dead=counted.dead,
         tracks=sum(totals.get(f"track.{what}", 0) for what in ("created", "updated", "unchanged")),
         totals=totals,
-        budget_used=min(1.0, counts["recent"] / allowed),
+        budget_used=min(1.0, counted.recent / allowed),
         seconds=seconds,
     )
+
+
+def _counted(run: Run) -> _Counted:
+    """Read each fetch of the run once. Most came to the same as another, so that few are added up here."""
+    rows = sql.query(
+        f"""
+        SELECT status, counts, count(*) AS n,
+               count(*) FILTER (WHERE started_at > clock_timestamp() - make_interval(secs => %s)) AS recent
+        FROM {Fetch._meta.db_table} WHERE run_id = %s GROUP BY status, counts
+        """,  # noqa: S608
+        [_RATE_WINDOW_SECONDS, run.pk],
+    )
+    of_status, totals = Counter[str](), Counter[str]()
+    for row in rows:
+        of_status[row["status"]] += row["n"]
+        totals.update({name: count * row["n"] for name, count in row["counts"].items()})
+    done = sum(of_status[status] for status in _DONE)
+    return _Counted(
+        done=done,
+        owed=sum(of_status[status] for status in Fetch.OPEN),
+        dead=of_status[Fetch.Status.DEAD],
+        recent=sum(row["recent"] for row in rows),
+        totals={**totals, "requests": done},
+    )
+
+
+def _counted_at_its_end(run: Run) -> _Counted:
+    """Take what was added up when the run ended: its fetches may be many, or deleted since."""
+    dead = Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).count()
+    return _Counted(done=run.summary.get("requests", 0), owed=0, dead=dead, recent=0, totals={})
 
 
 def still_needed(run: Run, far: Progress) -> int:

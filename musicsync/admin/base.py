@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib.admin import ShowFacets, SimpleListFilter
+from django.contrib.admin import RelatedFieldListFilter, ShowFacets, SimpleListFilter
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import StartsWith
@@ -132,6 +132,31 @@ class RunFilter(SimpleListFilter):
         if chosen is None:
             return queryset
         return queryset.filter(run=chosen) if chosen.isdecimal() else queryset.none()
+
+
+class ProviderFilter(RelatedFieldListFilter):
+    """By provider; no choice of rows without one, of which there are none: all rows would be looked through."""
+
+    include_empty_choice = False
+
+
+class RunProviderFilter(SimpleListFilter):
+    """By the provider of a row's run, whose runs are named: they are few, and need not be joined with each row."""
+
+    title = "provider"
+    parameter_name = "provider"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return the providers."""
+        return [(str(provider.pk), str(provider)) for provider in Provider.objects.order_by("slug")]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows of the chosen provider's runs."""
+        chosen = self.value()
+        if chosen is None:
+            return queryset
+        runs = Run.objects.filter(provider=int(chosen)) if chosen.isdecimal() else Run.objects.none()
+        return queryset.filter(run__in=list(runs.values_list("pk", flat=True)))
 
 
 def starts_with(column: str, term: str) -> Q:

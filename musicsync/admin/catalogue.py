@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
 
-from musicsync.admin.base import ReadOnlyAdmin, RunFilter, of_providers, starts_with
+from musicsync.admin.base import ProviderFilter, ReadOnlyAdmin, RunFilter, of_providers, starts_with
 from musicsync.admin.show import (
     ACTION_COLOURS,
     NOTHING,
@@ -289,7 +289,7 @@ class ChangeAdmin(ReadOnlyAdmin):
     """Changes: what became of which field, by whom and in which run."""
 
     list_display = ("number", "entity_link", "act", "fields_changed", "provider", "run_link", "at")
-    list_filter = ("entity", "action", ("provider", admin.RelatedFieldListFilter), RunFilter)
+    list_filter = ("entity", "action", ("provider", ProviderFilter), RunFilter)
     list_select_related = ("provider", "run")
     search_fields = ("entity_id",)
     search_help_text = 'Row, such as "track 12"'

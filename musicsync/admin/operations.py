@@ -81,7 +81,7 @@ def accept_drift(request: HttpRequest, provider: Provider) -> None:
         format_html(
             "{}: what its answers held until now is forgotten. Now replay {}",
             link(provider),
-            list_link(Fetch, "its dead fetches", status__exact="dead", run__provider__id__exact=provider.pk)
+            list_link(Fetch, "its dead fetches", status__exact="dead", provider=provider.pk)
             if held.exists()
             else "what was held",
         ),

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.enums import ActionVariant
 
 from musicsync.admin import operations
-from musicsync.admin.base import ReadOnlyAdmin, RunFilter, of_providers
+from musicsync.admin.base import ReadOnlyAdmin, RunFilter, RunProviderFilter, of_providers
 from musicsync.admin.dialogs import button, confirmation
 from musicsync.admin.show import (
     FETCH_COLOURS,
@@ -62,15 +62,15 @@ class RunAdmin(ReadOnlyAdmin):
         return rows.filter(pk=term) if term.isdecimal() else rows.none()
 
     def prepare_rows(self, rows: Sequence[Any]) -> None:
-        """Count the dead fetches of the runs on the page, which an index of dead ones answers."""
+        """Count the dead fetches of the runs on the page, by their index, and all fetches of those under way."""
         dead = _by_run(Fetch.objects.filter(status=Fetch.Status.DEAD), rows)
         running = [run for run in rows if run.status == Run.Status.RUNNING]
-        applied = _by_run(Fetch.objects.filter(status=Fetch.Status.APPLIED), running)
+        known = _by_run(Fetch.objects.all(), running)
         owed = _by_run(Fetch.objects.filter(status__in=Fetch.OPEN), running)
         for run in rows:
             run.dead_fetches = dead.get(run.pk, 0)
-            done = applied.get(run.pk, 0) + run.dead_fetches
-            run.progress_text = f"{done:,} of {done + owed.get(run.pk, 0):,}"
+            in_all = known.get(run.pk, 0)
+            run.progress_text = f"{in_all - owed.get(run.pk, 0):,} of {in_all:,}"
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the run with how far it is."""
@@ -246,7 +246,7 @@ class FetchAdmin(ReadOnlyAdmin):
     """Fetches: each request a run owes or owed. The dead ones are replayed or discarded here."""
 
     list_display = ("request_key", "state", "outcome", "attempts", "counted", "error_line", "run_link", "ended")
-    list_filter = ("status", "outcome", RunFilter, ("run__provider", admin.RelatedFieldListFilter))
+    list_filter = ("status", "outcome", RunFilter, RunProviderFilter)
     list_select_related = ("run__provider",)
     search_fields = ("key",)
     search_help_text = "Whole request key, number of the fetch, or part of the error of dead ones"
@@ -376,7 +376,7 @@ class RejectionAdmin(ReadOnlyAdmin):
 
     list_display = ("reason_line", "path_line", "excerpt_line", "provider", "run_link", "seen")
     list_filter = ("provider", RunFilter)
-    list_select_related = ("provider", "run", "page")
+    list_select_related = ("provider", "run")
     search_fields = ("reason",)
     search_help_text = "Part of the reason, or the whole key of the page"
     fieldsets = (

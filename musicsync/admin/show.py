@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -55,8 +56,9 @@ class Table(Struct, frozen=True):
     more: SafeString | str = ""
 
 
+@lru_cache(maxsize=1000)
 def badge(text: str, colour: str) -> SafeString:
-    """Return a coloured label."""
+    """Return a coloured label. There are few, and a list has one in each row: rendering them took a tenth of a page."""
     return SafeString(render_to_string("unfold/helpers/label.html", {"text": text, "type": colour}))
 
 

@@ -30,6 +30,10 @@ class Entity(models.Model):
 
     class Meta:
         abstract = True
+        # An import has no such rows, so that it costs none anything.
+        indexes = [
+            models.Index(fields=["state", "id"], name="%(class)s_not_present", condition=~models.Q(state="present"))
+        ]
 
 
 class Artist(Entity):
@@ -42,7 +46,10 @@ class Artist(Entity):
     country = models.TextField(null=True, blank=True, help_text="ISO 3166-1 alpha-2")
 
     class Meta:
-        indexes = [models.Index(OpClass(Lower("name"), "text_pattern_ops"), name="artist_name_prefix")]
+        indexes = [
+            *Entity.Meta.indexes,
+            models.Index(OpClass(Lower("name"), "text_pattern_ops"), name="artist_name_prefix"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -75,7 +82,10 @@ class Release(Entity):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["gtin"], name="release_gtin_unique")]
-        indexes = [models.Index(OpClass(Lower("title"), "text_pattern_ops"), name="release_title_prefix")]
+        indexes = [
+            *Entity.Meta.indexes,
+            models.Index(OpClass(Lower("title"), "text_pattern_ops"), name="release_title_prefix"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.title} – {self.artist_credit}"
@@ -91,7 +101,10 @@ class Recording(Entity):
     artist_credit = models.TextField(default="", blank=True, help_text="The credit as printed, join phrases included.")
 
     class Meta:
-        indexes = [models.Index(OpClass(Lower("title"), "text_pattern_ops"), name="recording_title_prefix")]
+        indexes = [
+            *Entity.Meta.indexes,
+            models.Index(OpClass(Lower("title"), "text_pattern_ops"), name="recording_title_prefix"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.title} – {self.artist_credit}"
@@ -123,7 +136,10 @@ class Track(Entity):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["release", "disc", "position"], name="track_place_unique")]
-        indexes = [models.Index(OpClass(Lower("title"), "text_pattern_ops"), name="track_title_prefix")]
+        indexes = [
+            *Entity.Meta.indexes,
+            models.Index(OpClass(Lower("title"), "text_pattern_ops"), name="track_title_prefix"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.disc}.{self.position} {self.title}"

@@ -44,6 +44,8 @@ class Change(models.Model):
         indexes = [
             models.Index(fields=["transaction", "id"], name="change_feed"),
             models.Index(fields=["entity", "entity_id", "id"], name="change_entity"),
+            # A first import has no such rows, so that it costs none anything.
+            models.Index(fields=["action", "id"], name="change_action", condition=~models.Q(action="created")),
         ]
 
     def __str__(self) -> str:

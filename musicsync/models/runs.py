@@ -136,6 +136,9 @@ class Fetch(models.Model):
                 condition=models.Q(status__in=["queued", "leased", "waiting"]),
             ),
             models.Index(fields=["run", "id"], name="fetch_dead", condition=models.Q(status="dead")),
+            # For the lists of the admin: a request takes a thousand times as long as its entries.
+            models.Index(fields=["status", "id"], name="fetch_status", condition=~models.Q(status="applied")),
+            models.Index(fields=["id"], name="fetch_gone", condition=models.Q(outcome="gone")),
         ]
 
     def __str__(self) -> str:

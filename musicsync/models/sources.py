@@ -295,6 +295,10 @@ class Source(models.Model):
 
     class Meta:
         abstract = True
+        # An import has no such rows, so that it costs none anything.
+        indexes = [
+            models.Index(fields=["state", "id"], name="%(class)s_not_present", condition=~models.Q(state="present"))
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider_id}:{self.external_id}"
@@ -307,6 +311,7 @@ class SourceArtist(Source):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_artist_unique")]
+        indexes = Source.Meta.indexes
 
 
 class SourceRelease(Source):
@@ -316,6 +321,7 @@ class SourceRelease(Source):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_release_unique")]
+        indexes = Source.Meta.indexes
 
 
 class SourceTrack(Source):
@@ -329,6 +335,7 @@ class SourceTrack(Source):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "external_id"], name="source_track_unique")]
         indexes = [
+            *Source.Meta.indexes,
             models.Index(
                 fields=["provider", "release_key"],
                 name="source_track_release",

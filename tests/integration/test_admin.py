@@ -200,7 +200,7 @@ def test_filters_choose_by_status_run_and_provider(client: Client) -> None:
     other = make_run(make_provider("other"), "failed", dead=2)
     assert len(shown(client, Fetch)) == 3
     assert len(shown(client, Fetch, status__exact="dead", run=other.pk)) == 2
-    assert len(shown(client, Fetch, run__provider__id__exact=world.provider.pk)) == 1
+    assert len(shown(client, Fetch, provider=world.provider.pk)) == 1
     assert shown(client, Fetch, run="nonsense") == []
     assert shown(client, Run, status__exact="failed") == [other]
     assert len(shown(client, Change, entity__exact="track", run=world.run.pk)) == 1

@@ -1,0 +1,129 @@
+"""What people read costs what it shows, however large the catalogue: the plans of its statements, and how many."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
+from pytest_django import DjangoDbBlocker
+
+from benchmarks import filling, readings
+from musicsync.models import (
+    Artist,
+    Change,
+    Fetch,
+    Isrc,
+    Recording,
+    RecordingCredit,
+    Release,
+    ReleaseCredit,
+    SourceArtist,
+    SourceRelease,
+    SourceTrack,
+    Track,
+)
+
+SIZE = filling.Size(tracks=20_000, releases=20_000, artists=20_000)
+BIG = {
+    model._meta.db_table
+    for model in (
+        *(Artist, Release, Recording, Track, Isrc, ReleaseCredit, RecordingCredit),
+        *(SourceArtist, SourceRelease, SourceTrack, Change, Fetch),
+    )
+}
+MOST_STATEMENTS = {
+    "overview": 26,
+    "pages of one row": 30,
+    "progress and forecast of a run": 6,
+    "who said what": 4,
+    "change feed": 1,
+    "commands": 24,
+}
+MOST_OF_A_LIST = 11
+MOST_ROWS_PASSED_OVER = 12_000  # of 20,000: one of 200 is an "Intro", and a page shows 50
+CLUSTERED = ("provider__id__exact", "provider", "active__exact=0", "frequent prefix, gone")
+"""Readings, by the start of their names, of rows that were written together: those written since are passed over."""
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def captured(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[tuple[str, str], list[str]]]:
+    """The statements of each reading, in the transaction that has what was read."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        filling.fill(SIZE)
+        operator = User.objects.create_superuser("operator")
+        found = {}
+        for reading in readings.readings(lambda address: answer(operator, address)):
+            with CaptureQueriesContext(connection) as context:
+                reading.read()
+            found[reading.group, reading.name] = [query["sql"] for query in context.captured_queries]
+        yield found
+        transaction.set_rollback(True)
+
+
+def answer(user: User, address: str) -> HttpResponse:
+    """Return what a view answers; a list's page is not rendered, which takes longer than to read it."""
+    request = RequestFactory().get(address)
+    request.user = user
+    match = resolve(urlsplit(address).path)
+    response = match.func(request, *match.args, **match.kwargs)
+    if "cl" not in response.context_data:
+        response.render()
+    return response
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+def offences(statement: str) -> list[str]:
+    """Return what a statement does that takes longer the larger a big table is."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}")
+        plan = cursor.fetchone()[0]
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    found = []
+    for node in nodes(plan[0]["Plan"]):
+        if node.get("Relation Name") in BIG and node["Node Type"] == "Seq Scan":
+            found.append(f"scans {node['Relation Name']}")
+        if node.get("Rows Removed by Filter", 0) * node["Actual Loops"] > MOST_ROWS_PASSED_OVER:
+            found.append(f"passes over {node['Rows Removed by Filter']} rows")
+    return found
+
+
+def test_no_reading_goes_through_a_big_table(captured: dict[tuple[str, str], list[str]]) -> None:
+    """By a Seq Scan, or along a key until enough rows are found."""
+    found = {
+        (reading, statement): wrong
+        for reading, statements in captured.items()
+        if not reading[1].startswith(CLUSTERED)
+        for statement in statements
+        if statement.lstrip().startswith("SELECT") and (wrong := offences(statement))
+    }
+    assert found == {}
+
+
+def test_a_page_takes_few_statements(captured: dict[tuple[str, str], list[str]]) -> None:
+    found = {
+        (group, name): len(statements)
+        for (group, name), statements in captured.items()
+        if len(statements) > MOST_STATEMENTS.get(group, MOST_OF_A_LIST)
+    }
+    assert found == {}
+
+
+def test_the_statements_of_a_request_are_planned_for_their_values(client: Client) -> None:
+    """One plan for all values could use neither the prefix of a title nor an index of a part of a table."""
+    client.force_login(User.objects.create_user("reader"))
+    client.get("/admin/")
+    assert connection.connection.prepare_threshold is None
