@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import budgets, report
 from benchmarks.__main__ import BY_ETAG, DLT_AGAIN, DLT_FIRST, FIRST, LIMIT, WITHOUT, goals
-from benchmarks.end_to_end import Measured, Outcome
+from benchmarks.end_to_end import OWN_ROWS, Measured, Outcome
 from benchmarks.metering import Usage
 
 
@@ -33,15 +33,20 @@ def test_every_part_that_a_benchmark_writes_has_its_place() -> None:
 def test_goals_are_ratios_within_the_run() -> None:
     usage = {"worker": Usage(1.0, 150.0, 120.0)}
     ours = [Measured(FIRST, 100, 1.0, usage), Measured(BY_ETAG, 100, 0.1, usage), Measured(WITHOUT, 100, 0.2, usage)]
-    peers = [Measured(DLT_FIRST, 100, 2.0), Measured(DLT_AGAIN, 100, 2.0), Measured(LIMIT, 100, 0.25)]
+    peers = [
+        Measured(DLT_FIRST, 100, 2.0),
+        Measured(DLT_AGAIN, 100, 2.0),
+        Measured(LIMIT, 100, 0.25),
+        Measured(OWN_ROWS, 100, 0.5),
+    ]
     found = [row[2] for row in goals(Outcome(100, ours, [1.0, 1.0], peers))]
-    assert found == ["2.00", "0.25", "10.00", "20.00", "120 MB"]
+    assert found == ["2.00", "0.50", "0.25", "10.00", "20.00", "120 MB"]
 
 
 def test_a_peer_that_did_not_run_is_not_measured_against() -> None:
     ours = [Measured(FIRST, 100, 1.0, {"worker": Usage(1.0, 150.0, 120.0)})]
     found = [row[2] for row in goals(Outcome(100, ours, [1.0, 1.0], [Measured("dlt_merge", note="does not install")]))]
-    assert found == ["not measured", "not measured", "120 MB"]
+    assert found == ["not measured", "not measured", "not measured", "120 MB"]
 
 
 @pytest.mark.parametrize(("rate", "latency_ms", "expected"), [(1, 50, 3), (10, 500, 10), (50, 2000, 152)])
