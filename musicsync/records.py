@@ -211,7 +211,14 @@ class Permanent(ProviderError):
 
 
 class Refused(ProviderError):
-    """The provider does not accept the credential (401, 403): nothing will work until somebody puts that right."""
+    """The provider does not accept the credential (401, 403): nothing will work until somebody puts that right.
+
+    ``unauthorized`` tells a 401: it may be the token alone that holds no longer.
+    """
+
+    def __init__(self, message: str, *, unauthorized: bool = False, excerpt: str = "") -> None:
+        super().__init__(message, excerpt=excerpt)
+        self.unauthorized = unauthorized
 
 
 class Gone(ProviderError):
