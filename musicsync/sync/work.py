@@ -25,7 +25,7 @@ from musicsync.records import (
 )
 from musicsync.redaction import keep_secrets_out
 from musicsync.sync import apply, budget, circuit, fetches, limits, sql
-from musicsync.sync.asking import client_for, probe, wait_for, wait_for_turn
+from musicsync.sync.asking import client_for, get, probe, wait_for, wait_for_turn
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
 
@@ -145,7 +145,8 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead:
     known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
     client = client_for(provider, adapter)
     wait_for(slot_at, lease.budget_id)
-    response = client.get(lease.request, known.etag if known else None, before_redirect=lambda: _take_turn(provider))
+    etag_known = known.etag if known else None
+    response = get(provider, client, lease.request, etag_known, before_more=lambda: _take_turn(provider))
     if response.pause:
         budget.cool_down(lease.budget_id, response.pause)
     if known is not None and response.status == HTTPStatus.NOT_MODIFIED:
@@ -171,7 +172,7 @@ def _digest(response: Response) -> str:
 
 
 def _take_turn(provider: Provider) -> None:
-    """Wait for the slot of a redirect, which is a request like any other.
+    """Wait for the slot of a redirect, or of a request with another token: requests like any other.
 
     Raises:
         Shed: nothing may be asked at present; the whole request is to be asked later.
@@ -179,7 +180,7 @@ def _take_turn(provider: Provider) -> None:
     try:
         wait_for_turn(provider)
     except budget.NotNow as error:
-        raise Shed(f"a redirect is not followed now: {error}") from error
+        raise Shed(f"a further request is not sent now: {error}") from error
 
 
 def _opened(provider: Provider, error: Exception) -> Notice:
