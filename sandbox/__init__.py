@@ -6,7 +6,7 @@
 that nothing is stored and every run, on every machine, serves the same catalogue. Names, durations, release sizes,
 scripts and gaps follow measured catalogues (``figures.py``). MusicBrainz and the feed serve blocks [0, B), Deezer
 serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 % of each is in both. Spotify serves
-[0.2 B, 1.2 B).
+[0.2 B, 1.2 B), TIDAL [0.6 B, 1.6 B).
 
 **Generations.** ``POST /control/evolve`` moves the world one generation on. In each, 2 % of the tracks are edited,
 0.5 % removed, 1 % added and some artists merged into others. There are 100 generations at most.
@@ -22,6 +22,8 @@ serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 
 ``/spotify/v1/``
     ``limit``/``offset``/``next``, 429 with Retry-After, volatile popularity and order of markets, Bearer token;
     ``/spotify/token`` gives tokens to the client ``sandbox-client:sandbox-secret``
+``/tidal/v2/``
+    JSON:API, cursors, 20 items a page, 429 with Retry-After, Bearer token, which ``/tidal/token`` gives
 
 **Control** is never limited and never faulty.
 

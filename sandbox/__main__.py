@@ -19,6 +19,7 @@ def main() -> int:
         musicbrainz_rate=options.musicbrainz_rate,
         deezer_quota=options.deezer_quota,
         spotify_quota=options.spotify_quota,
+        tidal_quota=options.tidal_quota,
         spotify_development=options.spotify_development,
         feed_rate=options.feed_rate,
         enforced=not options.no_limits,
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--spotify-quota", type=_Between(1, 10**9), default=real.spotify_quota, help="requests per 30 s"
     )
+    parser.add_argument("--tidal-quota", type=_Between(1, 10**9), default=real.tidal_quota, help="requests per 10 s")
     parser.add_argument("--spotify-development", action="store_true", help="play to an app in development mode")
     parser.add_argument("--feed-rate", type=_rate, default=real.feed_rate, help="requests per second")
     parser.add_argument("--feed-token", help="bearer token that the feed asks for; none by default")

@@ -98,6 +98,9 @@ class ScopesHandler(ControlHandler):
         elif provider == "spotify":
             codes = ids.Base62(mbids)
             self.answer({"artist": [codes.encode("artist", index) for index in self.world.spotify().first_artists()]})
+        elif provider == "tidal":
+            indexes = self.world.tidal().first_artists()
+            self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
         elif provider == "feed":
             self.answer({"feed": [""]})
         else:

@@ -21,22 +21,25 @@ from sandbox.feed import KEPT_MEGABYTES, Feed
 from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.spotify import Spotify
+from sandbox.tidal import Tidal
 from sandbox.tokens import TokenHandler, TokensHandler
 from sandbox.wire import Answer, Ask, Dialect
 
 DEEZER_WINDOW_SECONDS = 5
 SPOTIFY_WINDOW_SECONDS = 30
+TIDAL_WINDOW_SECONDS = 10
 
 
 class Limits(Struct, frozen=True):
-    """What the providers allow: requests per second, for Deezer per 5 s, for Spotify per 30 s.
+    """What the providers allow: requests per second, for Deezer per 5 s, for Spotify per 30 s, for TIDAL per 10 s.
 
-    The defaults are those of the real ones where these are known: Spotify's is what clients report.
+    The defaults are those of the real ones where these are known: Spotify's and TIDAL's are what clients report.
     """
 
     musicbrainz_rate: float = 1
     deezer_quota: int = 50
     spotify_quota: int = 90
+    tidal_quota: int = 2
     feed_rate: float = 50
     spotify_development: bool = False
     """Whether Spotify's app is one in development mode."""
@@ -130,13 +133,16 @@ class Sandbox:
         feed = Feed(world.musicbrainz(), feed_token, kept_megabytes)
         spotify = Spotify(world.spotify(), development=limits.spotify_development)
         spotify_window = SlidingWindow(limits.spotify_quota, SPOTIFY_WINDOW_SECONDS) if limits.enforced else Unlimited()
+        tidal = Tidal(world.tidal())
+        tidal_window = SlidingWindow(limits.tidal_quota, TIDAL_WINDOW_SECONDS) if limits.enforced else Unlimited()
         self.gates = (
             Gate(musicbrainz, "/musicbrainz/ws/2", bucket or Unlimited(), self.faults),
             Gate(Deezer(world.deezer()), "/deezer", window, self.faults),
             Gate(feed, "/feed", feed_limit, self.faults),
             Gate(spotify, "/spotify/v1", spotify_window, self.faults),
+            Gate(tidal, "/tidal/v2", tidal_window, self.faults),
         )
-        self.tokens = {"spotify": spotify.tokens}
+        self.tokens = {"spotify": spotify.tokens, "tidal": tidal.tokens}
 
     def application(self) -> Application:
         """Return the routes."""

@@ -52,6 +52,8 @@ class Adapter(ABC):
     """Raised when ``parse`` reads more or other things than before, so that unchanged answers are parsed again."""
     volatile: ClassVar[bool] = False
     """Whether answers differ each time in what ``parse`` does not read (ranks, signed links)."""
+    accept: ClassVar[str] = "application/json"
+    """The media type that is asked for."""
     token_url: ClassVar[str] = ""
     """Where a token is asked for with the credential; empty where the credential itself is sent (``oauth.py``)."""
 

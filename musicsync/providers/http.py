@@ -89,7 +89,7 @@ class Client:
         self._session.headers.update(
             {
                 "User-Agent": f"musicsync/{__version__} ( {contact} )" if contact else f"musicsync/{__version__}",
-                "Accept": "application/json",
+                "Accept": adapter.accept,
                 "Accept-Encoding": "gzip",
             }
         )

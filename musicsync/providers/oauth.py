@@ -60,7 +60,8 @@ class ClientCredentials(Adapter):
             raise MusicsyncError(f"the credential of {self.label} has the form client_id:client_secret")
         # Not percent-encoded first, as RFC 6749 2.3.1 has it: neither Spotify nor TIDAL does that in its documentation.
         basic = base64.b64encode(credential.encode()).decode()
-        return TokenRequest({"grant_type": "client_credentials"}, {"Authorization": f"Basic {Secret(basic)}"})
+        headers = {"Authorization": f"Basic {Secret(basic)}", "Accept": "application/json"}
+        return TokenRequest({"grant_type": "client_credentials"}, headers)
 
     def read_token(self, body: bytes) -> Token:
         """Return the token of an answer with status 200.

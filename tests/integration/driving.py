@@ -16,8 +16,14 @@ from musicsync.sync.asking import probe
 from musicsync.sync.work import work
 from tests.helpers import wait_until
 
-ROOTS = {"musicbrainz": "/musicbrainz/ws/2", "deezer": "/deezer", "feed": "", "spotify": "/spotify/v1"}
-TOKENS = {"spotify": "/spotify/token"}
+ROOTS = {
+    "musicbrainz": "/musicbrainz/ws/2",
+    "deezer": "/deezer",
+    "feed": "",
+    "spotify": "/spotify/v1",
+    "tidal": "/tidal/v2",
+}
+TOKENS = {"spotify": "/spotify/token", "tidal": "/tidal/token"}
 LIMIT_SECONDS = 60.0
 
 

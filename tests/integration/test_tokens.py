@@ -21,7 +21,7 @@ from tests.integration.driving import control, follow, in_threads, sync
 from tests.integration.test_secrecy import rows_of_every_table
 from tests.unit.providers.server import answer, serving
 
-ADAPTERS = ("spotify",)
+ADAPTERS = ("spotify", "tidal")
 
 pytestmark = pytest.mark.django_db
 
