@@ -7,6 +7,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from msgspec import Struct
 from tornado.httpserver import HTTPServer
@@ -159,9 +160,9 @@ class Sandbox:
             ("/control/scopes", control.ScopesHandler, shared),
             ("/control/state", control.StateHandler, shared),
             ("/control/faults", control.FaultsHandler, shared),
-            ("/control/tokens", TokensHandler, {"tokens": self.tokens}),
         ]
-        tokens = [(f"/{name}/token", TokenHandler, {"tokens": given}) for name, given in self.tokens.items()]
+        tokens: list[Any] = [(f"/{name}/token", TokenHandler, {"tokens": given}) for name, given in self.tokens.items()]
+        tokens.append(("/control/tokens", TokensHandler, {"tokens": self.tokens}))
         return Application([*dialects, *tokens, *controls], log_function=lambda _handler: None)
 
     def listen(self, host: str, port: int) -> tuple[HTTPServer, int]:

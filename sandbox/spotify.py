@@ -8,7 +8,7 @@ An app in development mode gets neither new releases nor several things at once:
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -29,6 +29,7 @@ _PRECISIONS = {4: "year", 7: "month", 10: "day"}
 _WORDS = {400: "Bad request", 401: "The access token expired", 403: "Forbidden", 404: "Resource not found"}
 
 Document = dict[str, Any]
+Thing = TypeVar("Thing")
 
 
 class Refusal(Exception):
@@ -236,7 +237,7 @@ def _written_isrc(track: Track) -> str:
     return isrc.lower() if track.unusual_isrc else isrc
 
 
-def _found(thing: Any) -> Any:
+def _found(thing: Thing | None) -> Thing:
     if thing is None:
         raise Refusal(404)
     return thing

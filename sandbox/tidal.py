@@ -8,7 +8,7 @@ import base64
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -31,6 +31,7 @@ _ERRORS = {
 }
 
 Document = dict[str, Any]
+Thing = TypeVar("Thing")
 
 
 class Refusal(Exception):
@@ -80,6 +81,7 @@ class Tidal:
         return msgspec.json.encode([document, self._place(track), [credit.artist.name for credit in track.credits]])
 
     def _route(self, ask: Ask, includes: frozenset[str]) -> Document:
+        found: Document
         match ask.parts:
             case ["artists", key]:
                 found = {"data": self._artist(self._artist_with(key))}
@@ -266,7 +268,7 @@ def _iso_duration(milliseconds: int) -> str:
     return "PT" + ("".join(f"{number}{unit}" for number, unit in parts if number) or "0S")
 
 
-def _found(thing: Any) -> Any:
+def _found(thing: Thing | None) -> Thing:
     if thing is None:
         raise Refusal(404)
     return thing

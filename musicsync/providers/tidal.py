@@ -22,7 +22,7 @@ There are no join phrases: names are joined by ", ".
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -50,6 +50,8 @@ from musicsync.records import (
     ScopeKind,
     TrackRecord,
 )
+
+R = TypeVar("R", bound="Reference")
 
 _DURATION = r"^PT(?=[0-9])(?:([0-9]{1,2})H)?(?:([0-9]{1,4})M)?(?:([0-9]{1,6})(?:\.([0-9]{1,9}))?S)?$"
 _CURSOR = "page[cursor]"
@@ -286,7 +288,7 @@ def _error(errors: object, request: Request) -> ProviderError:
     return by_status(status, f"GET /{request.path}: {status} {one_line(str(fault))}")
 
 
-def _listed(data: list[Resource] | list[Reference] | Resource | Reference | UnsetType | None) -> list[Resource]:
+def _listed(data: list[R] | R | UnsetType | None) -> list[R]:
     """Return one or several as a list."""
     if not data:
         return []
