@@ -1,12 +1,13 @@
 """Spotify's quirks that no body tells of."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from musicsync.providers import registry
 from musicsync.providers.outcomes import error_of
-from musicsync.records import Gone, Page, Permanent, ProviderError, Refused, Request, Response, TrackRecord
+from musicsync.records import Gone, Page, Permanent, ProviderError, Refused, Request, Response, TrackRecord, Transient
 
 SPOTIFY = registry.get("spotify")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,3 +65,39 @@ def test_ids_that_differ_in_case_are_two() -> None:
     body = b'{"type": "track", "id": "a", "name": "Dawn"}'
     page = SPOTIFY.parse(asked, Response(status=200, headers={}, body=body, url=""))
     assert [(merged.old, merged.new) for merged in page.merged] == [("A", "a")]
+
+
+@pytest.mark.parametrize(
+    "markets",
+    [
+        ', "available_markets" :\n [\n\t"US" ,\r\n "DE"\n]',
+        ', "available_markets":["US","DE"]',
+        ', "available_markets": ["US, DE"]',
+    ],
+)
+def test_markets_are_read_in_any_layout(markets: str) -> None:
+    assert track(markets).records == (TrackRecord(external_id="a", title="Dawn", territories=("DE", "US")),)
+
+
+@pytest.mark.parametrize("markets", ["5", '"DE"', "[5]", "[null]", "{}", "[[]]"])
+def test_what_is_no_list_of_markets_is_refused(markets: str) -> None:
+    with pytest.raises(Permanent, match="available_markets"):
+        track(f', "available_markets": {markets}')
+
+
+def test_a_market_with_a_bracket_in_it_ends_no_list() -> None:
+    [record] = track(', "available_markets": ["DE]", "US"]').records
+    assert record == TrackRecord(external_id="a", title="Dawn", territories=("DE]", "US"))
+
+
+@pytest.mark.parametrize("markets", ["[DE]", '["DE",]', '["DE""US"]', '["DE", US]'])
+def test_what_is_not_json_is_not_made_json(markets: str) -> None:
+    with pytest.raises(Transient, match="not JSON"):
+        track(f', "available_markets": {markets}')
+
+
+def test_a_title_that_looks_like_a_list_of_markets_stays_as_it_is() -> None:
+    title = '"available_markets": ["DE", "US"] \\"available_markets": ["DE"]'
+    body = json.dumps({"type": "track", "id": "a", "name": title, "available_markets": ["FR"]}).encode()
+    page = SPOTIFY.parse(Request(path="tracks/a"), Response(status=200, headers={}, body=body, url=""))
+    assert page.records == (TrackRecord(external_id="a", title=title, territories=("FR",)),)
