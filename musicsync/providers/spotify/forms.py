@@ -1,5 +1,6 @@
 """What Spotify's answers are made of, and how they are decoded: page by page, item by item where one is wrong."""
 
+import functools
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -167,13 +168,18 @@ def _folded(body: bytes) -> bytes:
     parts, before = [first], first
     for part in rest:
         start, end = part.find(b"["), part.find(b"]")
-        # What is no such list, or stands in a text (where quotes are escaped), stays as it is.
-        markets = part[start + 1 : end].translate(None, b'" \r\n\t')
-        is_list = 0 <= start < end and not part[:start].strip(b": \r\n\t") and not before.endswith(b"\\")
-        is_quoted = part.count(b'"', start, end) == 2 * (markets.count(b",") + 1)
-        if is_list and is_quoted and markets.isupper() and markets.replace(b",", b"").isalpha():
-            parts += [_MARKETS, part[:start], b'["', markets, b'"]', part[end + 1 :]]
+        # What does not begin a list, or stands in a text (where quotes are escaped), stays as it is.
+        if 0 <= start < end and not part[:start].strip(b": \r\n\t") and not before.endswith(b"\\"):
+            parts += [_MARKETS, part[: start + 1], _as_one(part[start + 1 : end]), part[end:]]
         else:
             parts += [_MARKETS, part]
         before = part
     return b"".join(parts)
+
+
+@functools.lru_cache(maxsize=1024)
+def _as_one(markets: bytes) -> bytes:
+    """Return what stands in a list of markets as one text; as it is, where it is anything else."""
+    folded = markets.translate(None, b'" \r\n\t')
+    quoted = markets.count(b'"') == 2 * (folded.count(b",") + 1)
+    return b'"' + folded + b'"' if quoted and folded.isupper() and folded.replace(b",", b"").isalpha() else markets
