@@ -54,6 +54,7 @@ from musicsync.records import (
 R = TypeVar("R", bound="Reference")
 
 _DURATION = r"^PT(?=[0-9])(?:([0-9]{1,2})H)?(?:([0-9]{1,4})M)?(?:([0-9]{1,6})(?:\.([0-9]{1,9}))?S)?$"
+_DURATION_PARTS = re.compile(_DURATION)
 _CURSOR = "page[cursor]"
 _ALBUM_INCLUDE = "artists,items.artists,providers"
 _ITEMS_INCLUDE = "items.artists"
@@ -412,7 +413,7 @@ def _name(resource: Resource | None) -> str:
 def _milliseconds(text: str | UnsetType | None) -> int | UnsetType | None:
     if not isinstance(text, str):
         return text
-    match = re.match(_DURATION, text)
+    match = _DURATION_PARTS.match(text)
     hours, minutes, seconds, fraction = match.groups("0") if match else ("0",) * 4
     whole = (int(hours) * 60 + int(minutes)) * 60 + int(seconds)
     return whole * 1000 + int(fraction.ljust(3, "0")[:3]) or None
