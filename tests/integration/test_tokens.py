@@ -1,5 +1,6 @@
 """Tokens for a client's credential: one for all workers, kept sealed, asked for anew in time, and shown nowhere."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +20,9 @@ from tests.integration.admin_rows import make_provider
 from tests.integration.cataloguing import catalogue
 from tests.integration.driving import control, follow, in_threads, sync
 from tests.integration.test_secrecy import rows_of_every_table
+from tests.integration.working import wait_for, worker
 from tests.unit.providers.server import answer, serving
+from tests.unit.sandbox.serving import serve
 
 ADAPTERS = ("spotify", "tidal")
 
@@ -205,6 +208,25 @@ def test_a_token_url_is_for_adapters_that_ask_for_tokens_and_public() -> None:
     provider.allow_private, provider.token_url = False, "http://169.254.169.254/token"
     with pytest.raises(ValidationError, match="allow private addresses"):
         provider.clean()
+
+
+def test_worker_processes_share_one_token_and_log_none(
+    process_env: dict[str, str], settings: SimpleNamespace, tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    env = process_env | {"MUSICSYNC_ENCRYPTION_KEYS": settings.MUSICSYNC_ENCRYPTION_KEYS[0], "LOG_LEVEL": "DEBUG"}
+    with serve(100) as base:
+        provider = followed(base)
+        opened = runs.open_run(provider, "full", "cli")
+        with worker(env, log, "--loglevel", "DEBUG") as broker:
+            broker.sweep()
+            (ended,) = wait_for(opened)
+        assert ended.status == "done", ended.error
+        assert given(base) == 1
+    shown = log.read_text() + rows_of_every_table()
+    assert "POST /spotify/token" in shown
+    for secret in ("sandbox-token-of", "sandbox-secret", "c2FuZGJveC1jbGllbnQ6c2FuZGJveC1zZWNyZXQ"):
+        assert secret not in shown
 
 
 def test_neither_token_nor_credential_is_seen_in_rows_logs_or_errors(
