@@ -12,12 +12,12 @@ from musicsync import credentials
 from musicsync.models import Fetch, Provider, Token
 from musicsync.providers import registry
 from musicsync.records import MusicsyncError, Refused, Transient
-from musicsync.sync import fetches, runs, tokens
+from musicsync.sync import circuit, fetches, runs, tokens
 from musicsync.sync.asking import ask_once, check_ready, client_for
 from musicsync.sync.work import work
 from sandbox.tokens import CLIENT
 from tests.integration.admin_rows import make_provider
-from tests.integration.cataloguing import catalogue
+from tests.integration.cataloguing import catalogue, forget_all_but_providers
 from tests.integration.driving import control, follow, in_threads, sync
 from tests.integration.test_secrecy import rows_of_every_table
 from tests.integration.working import wait_for, worker
@@ -25,6 +25,12 @@ from tests.unit.providers.server import answer, serving
 from tests.unit.sandbox.serving import serve
 
 ADAPTERS = ("spotify", "tidal")
+FAULTS = [
+    {"kind": "status", "status": 503, "every": 3, "count": 4},
+    {"kind": "status", "status": 429, "retry_after": 0, "every": 3, "count": 3},
+    {"kind": "status", "status": 401, "every": 10, "count": 1},
+    {"kind": "malformed", "every": 3, "count": 4},
+]
 
 pytestmark = pytest.mark.django_db
 
@@ -244,3 +250,20 @@ def test_neither_token_nor_credential_is_seen_in_rows_logs_or_errors(
     assert "sandbox-token-of" not in shown
     assert "sandbox-secret" not in shown
     assert "c2FuZGJveC1jbGllbnQ6c2FuZGJveC1zZWNyZXQ" not in shown
+
+
+@pytest.mark.usefixtures("no_pauses")
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_faults_that_pass_leave_no_trace_in_the_catalogue(
+    small: str, adapter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuit, "MOST_FAILURES", 100)
+    provider = followed(small, adapter)
+    sync(provider)
+    without = catalogue()
+    for fault in FAULTS:
+        forget_all_but_providers()
+        control(small, "faults", json=[fault])
+        run = sync(provider, threads=2)
+        assert (run.status, run.error) == ("done", ""), fault
+        assert catalogue() == without, fault
