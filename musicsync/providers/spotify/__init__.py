@@ -187,9 +187,7 @@ class Spotify(ClientCredentials):
         entity, _, rest = request.path.partition("/")
         owner, _, listed = rest.partition("/")
         album = owner if (entity, listed) == ("albums", "tracks") else None
-        followed = (
-            listed in ("albums", "new-releases") or rest == "new-releases" or "upc:" in request.params.get("q", "")
-        )
+        followed = listed == "albums" or rest == "new-releases" or request.params.get("q", "").startswith("upc:")
         wanted = []
         for item in items.items or ():
             add(page, item, album)
