@@ -4,9 +4,10 @@
 overrides what was kept before. Otherwise ``Provider.sealed_credential`` holds, a Fernet text under the first of
 ``MUSICSYNC_ENCRYPTION_KEYS`` (any of them reads it).
 
-The text names the provider and the origin (scheme, host and port) that the credential is for. Copied to another row, or
-with a base URL that leads elsewhere, it is not used: who may edit providers cannot have a stored credential sent to a
-host of their own. One of the environment knows no host: it goes wherever the base URL leads.
+The text names the provider and the origins (scheme, host and port) that the credential is for: that of the base URL,
+and that of the token URL where the credential is exchanged for a token. Copied to another row, or with a URL that leads
+elsewhere, it is not used: who may edit providers cannot have a stored credential sent to a host of their own. One of
+the environment knows no host: it goes wherever these URLs lead.
 """
 
 from typing import Literal
@@ -37,6 +38,7 @@ class _Sealed(Struct, frozen=True):
     provider: str
     origin: str
     credential: str
+    token_origin: str = ""
 
 
 def of(provider: Provider) -> Secret:
@@ -81,7 +83,8 @@ def seal(provider: Provider, text: str) -> str:
         MusicsyncError: as ``check`` does.
     """
     check(text)
-    sealed = _Sealed(provider.slug, _origin_of(provider.base_url), str(text))
+    origin, token_origin = origins(provider)
+    sealed = _Sealed(provider.slug, origin, str(text), token_origin)
     return _keys().encrypt(msgspec.json.encode(sealed)).decode()
 
 
@@ -125,11 +128,13 @@ def unseal(provider: Provider) -> Secret:
     credential = Secret(sealed.credential)
     if sealed.provider != provider.slug:
         raise Unreadable(f"{what} was stored for {sealed.provider}: store its own with {again}")
-    if sealed.origin != _origin_of(provider.base_url):
-        raise Unreadable(
-            f"{what} is for {sealed.origin}, and its base URL leads elsewhere now: store it anew with {again}, "
-            "or put the base URL right"
-        )
+    bound = (sealed.origin, sealed.token_origin)
+    for name, stored, now in zip(("base URL", "token URL"), bound, origins(provider), strict=True):
+        if stored != now:
+            raise Unreadable(
+                f"{what} is for {stored or 'no token URL'}, and its {name} leads elsewhere now: store it anew with "
+                f"{again}, or put the {name} right"
+            )
     return credential
 
 
@@ -152,6 +157,11 @@ def rotate() -> tuple[int, list[str]]:
         Provider.objects.filter(pk=provider.pk).update(sealed_credential=anew)
         rotated += 1
     return rotated, unreadable
+
+
+def origins(provider: Provider) -> tuple[str, str]:
+    """Return the origins of the base URL and of the token URL, the latter empty where no token is asked for."""
+    return _origin_of(provider.base_url), _origin_of(provider.token_address) if provider.token_address else ""
 
 
 def _keys() -> MultiFernet:

@@ -55,7 +55,8 @@ class ReleaseRecord(Struct, frozen=True, kw_only=True):
 
     ``gtin`` is the normalised 14-digit form of a valid UPC/EAN/GTIN, else the text as given. ``released`` is ISO 8601
     at the precision the provider knows: "1987", "1987-07" or "1987-07-04". ``type`` is "album", "single", "ep",
-    "compilation", ... in lower case.
+    "compilation", ... in lower case. ``territories`` are those where the provider offers it, as sorted ISO 3166-1
+    alpha-2 codes: none of them, and it is offered nowhere.
     """
 
     kind: ClassVar[Kind] = "release"
@@ -71,6 +72,7 @@ class ReleaseRecord(Struct, frozen=True, kw_only=True):
     explicit: bool | None | UnsetType = UNSET
     track_count: int | None | UnsetType = UNSET
     genres: tuple[str, ...] | UnsetType = UNSET
+    territories: tuple[str, ...] | None | UnsetType = UNSET
     credits: tuple[Credit, ...] | UnsetType = UNSET
 
 
@@ -80,7 +82,8 @@ class TrackRecord(Struct, frozen=True, kw_only=True):
     ``release_id`` is the provider's id of the release and ``disc``/``position`` count from 1 (a MusicBrainz pregap is
     position 0); all three are unset for a recording looked up by itself. ``recording_id`` is the provider's own id of
     the recording where it has one apart from the track. ``isrcs`` are normalised ("USRC17607839") where valid, as
-    given otherwise; ``duration_ms`` is in milliseconds; ``number`` is the printed one ("A1").
+    given otherwise; ``duration_ms`` is in milliseconds; ``number`` is the printed one ("A1"). ``territories`` are as a
+    release's.
     """
 
     kind: ClassVar[Kind] = "track"
@@ -96,6 +99,7 @@ class TrackRecord(Struct, frozen=True, kw_only=True):
     isrcs: tuple[str, ...] | UnsetType = UNSET
     duration_ms: int | None | UnsetType = UNSET
     explicit: bool | None | UnsetType = UNSET
+    territories: tuple[str, ...] | None | UnsetType = UNSET
     credits: tuple[Credit, ...] | UnsetType = UNSET
 
 
@@ -207,7 +211,14 @@ class Permanent(ProviderError):
 
 
 class Refused(ProviderError):
-    """The provider does not accept the credential (401, 403): nothing will work until somebody puts that right."""
+    """The provider does not accept the credential (401, 403): nothing will work until somebody puts that right.
+
+    ``unauthorized`` tells a 401: it may be the token alone that holds no longer.
+    """
+
+    def __init__(self, message: str, *, unauthorized: bool = False, excerpt: str = "") -> None:
+        super().__init__(message, excerpt=excerpt)
+        self.unauthorized = unauthorized
 
 
 class Gone(ProviderError):

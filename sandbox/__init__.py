@@ -5,7 +5,8 @@
 **World.** The catalogue is a row of blocks of 100 tracks. A block is a pure function of (seed, generation, number), so
 that nothing is stored and every run, on every machine, serves the same catalogue. Names, durations, release sizes,
 scripts and gaps follow measured catalogues (``figures.py``). MusicBrainz and the feed serve blocks [0, B), Deezer
-serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 % of each is in both.
+serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 % of each is in both. Spotify serves
+[0.2 B, 1.2 B), TIDAL [0.6 B, 1.6 B).
 
 **Generations.** ``POST /control/evolve`` moves the world one generation on. In each, 2 % of the tracks are edited,
 0.5 % removed, 1 % added and some artists merged into others. There are 100 generations at most.
@@ -18,6 +19,11 @@ serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 
     ``index``/``limit``/``next``, errors inside HTTP 200, volatile ranks, merged ids answered in place
 ``/feed/tracks``
     a bulk feed: cursor, ``since``, strong ETags, 429 with Retry-After, optional Bearer token
+``/spotify/v1/``
+    ``limit``/``offset``/``next``, 429 with Retry-After, volatile popularity and order of markets, Bearer token;
+    ``/spotify/token`` gives tokens to the client ``sandbox-client:sandbox-secret``
+``/tidal/v2/``
+    JSON:API, cursors, 20 items a page, 429 with Retry-After, Bearer token, which ``/tidal/token`` gives
 
 **Control** is never limited and never faulty.
 
@@ -29,6 +35,8 @@ serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 
     per scope kind the keys that reach every track, with the ids of generation 0
 ``GET /control/state``
     seed, tracks, generation; per dialect the requests served and refused, and the most within 1 and 5 seconds
+``/control/tokens``
+    per dialect the tokens given and refused; ``DELETE`` revokes all of them
 ``/control/faults``
     ``POST`` sets a list of rules, ``GET`` shows them with their hits, ``DELETE`` clears them
 

@@ -15,7 +15,15 @@ from sandbox.server import Limits, Sandbox
 def main() -> int:
     """Serve as the command line says; return the exit code."""
     options = _parser().parse_args()
-    limits = Limits(options.musicbrainz_rate, options.deezer_quota, options.feed_rate, not options.no_limits)
+    limits = Limits(
+        musicbrainz_rate=options.musicbrainz_rate,
+        deezer_quota=options.deezer_quota,
+        spotify_quota=options.spotify_quota,
+        tidal_quota=options.tidal_quota,
+        spotify_development=options.spotify_development,
+        feed_rate=options.feed_rate,
+        enforced=not options.no_limits,
+    )
     world = World(options.tracks, options.seed, options.generation)
     sandbox = Sandbox(world, limits, options.feed_token, options.feed_memory)
     return asyncio.run(_serve(sandbox, options.host, options.port))
@@ -52,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_Between(0, 65535), default=8100, help="port to listen on; 0 takes a free one")
     parser.add_argument("--musicbrainz-rate", type=_rate, default=real.musicbrainz_rate, help="requests per second")
     parser.add_argument("--deezer-quota", type=_Between(1, 10**9), default=real.deezer_quota, help="requests per 5 s")
+    parser.add_argument(
+        "--spotify-quota", type=_Between(1, 10**9), default=real.spotify_quota, help="requests per 30 s"
+    )
+    parser.add_argument("--tidal-quota", type=_Between(1, 10**9), default=real.tidal_quota, help="requests per 10 s")
+    parser.add_argument("--spotify-development", action="store_true", help="play to an app in development mode")
     parser.add_argument("--feed-rate", type=_rate, default=real.feed_rate, help="requests per second")
     parser.add_argument("--feed-token", help="bearer token that the feed asks for; none by default")
     parser.add_argument(

@@ -95,10 +95,16 @@ class ScopesHandler(ControlHandler):
         elif provider == "deezer":
             indexes = self.world.deezer().first_artists()
             self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
+        elif provider == "spotify":
+            codes = ids.Base62(mbids)
+            self.answer({"artist": [codes.encode("artist", index) for index in self.world.spotify().first_artists()]})
+        elif provider == "tidal":
+            indexes = self.world.tidal().first_artists()
+            self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
         elif provider == "feed":
             self.answer({"feed": [""]})
         else:
-            self.refuse(400, "scopes: provider must be musicbrainz, deezer or feed")
+            self.refuse(400, f"scopes: provider must be one of {', '.join(self.dialects)}")
 
 
 class StateHandler(ControlHandler):

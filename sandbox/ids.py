@@ -7,6 +7,7 @@ The index of an artist, label, release or track is ``block * SLOTS + slot``. A t
 import hashlib
 import re
 from typing import Literal
+from uuid import UUID
 
 SLOTS = 1000
 """Places for artists, labels, releases or tracks in a block: 0 to 99 from the start, the others for what is added."""
@@ -26,6 +27,8 @@ _NUMBER_STEP = len(_KINDS)
 _NUMBER_START = 1_000_000 * _NUMBER_STEP
 
 _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_BASE62 = _BASE36 + _BASE36[10:].lower()
+_BASE62_LENGTH = 22
 _REGISTRANTS = 36**3
 _REGISTRANT_STEP = 7919
 ISRC_LENGTH = 12
@@ -58,6 +61,30 @@ class Mbids:
         plain = _unscramble(int(head + short, 16) << 74 | int(middle, 16) << 62 | tail) ^ self._key
         index, position = divmod(plain, _NUMBER_STEP)
         return index if _KINDS[position] == kind and index < 1 << 60 else None
+
+
+class Base62:
+    """Spotify's ids of one world: the same numbers as its MBIDs, written with 22 letters and digits."""
+
+    def __init__(self, mbids: Mbids) -> None:
+        self._mbids = mbids
+
+    def encode(self, kind: Kind, index: int) -> str:
+        """Return the id of the thing with this index."""
+        number, digits = UUID(self._mbids.encode(kind, index)).int, []
+        for _ in range(_BASE62_LENGTH):
+            number, digit = divmod(number, len(_BASE62))
+            digits.append(_BASE62[digit])
+        return "".join(reversed(digits))
+
+    def decode(self, kind: Kind, code: str) -> int | None:
+        """Return the index behind the id, or ``None`` where it is of another kind or of no world."""
+        if len(code) != _BASE62_LENGTH or not set(code) <= set(_BASE62):
+            return None
+        number = 0
+        for character in code:
+            number = number * len(_BASE62) + _BASE62.index(character)
+        return self._mbids.decode(kind, str(UUID(int=number))) if number < 1 << 128 else None
 
 
 def is_uuid(text: str) -> bool:

@@ -7,6 +7,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from msgspec import Struct
 from tornado.httpserver import HTTPServer
@@ -20,17 +21,29 @@ from sandbox.faults import Faults, Rule
 from sandbox.feed import KEPT_MEGABYTES, Feed
 from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
 from sandbox.musicbrainz import MusicBrainz
+from sandbox.spotify import Spotify
+from sandbox.tidal import Tidal
+from sandbox.tokens import TokenHandler, TokensHandler
 from sandbox.wire import Answer, Ask, Dialect
 
 DEEZER_WINDOW_SECONDS = 5
+SPOTIFY_WINDOW_SECONDS = 30
+TIDAL_WINDOW_SECONDS = 10
 
 
 class Limits(Struct, frozen=True):
-    """What the providers allow: requests per second, for Deezer per 5 s. The defaults are those of the real ones."""
+    """What the providers allow: requests per second, for Deezer per 5 s, for Spotify per 30 s, for TIDAL per 10 s.
+
+    The defaults are those of the real ones where these are known: Spotify's and TIDAL's are what clients report.
+    """
 
     musicbrainz_rate: float = 1
     deezer_quota: int = 50
+    spotify_quota: int = 90
+    tidal_quota: int = 2
     feed_rate: float = 50
+    spotify_development: bool = False
+    """Whether Spotify's app is one in development mode."""
     enforced: bool = True
 
 
@@ -119,11 +132,18 @@ class Sandbox:
         feed_limit = TokenBucket(limits.feed_rate) if limits.enforced else Unlimited()
         musicbrainz = MusicBrainz(world.musicbrainz(), bucket)
         feed = Feed(world.musicbrainz(), feed_token, kept_megabytes)
+        spotify = Spotify(world.spotify(), development=limits.spotify_development)
+        spotify_window = SlidingWindow(limits.spotify_quota, SPOTIFY_WINDOW_SECONDS) if limits.enforced else Unlimited()
+        tidal = Tidal(world.tidal())
+        tidal_window = SlidingWindow(limits.tidal_quota, TIDAL_WINDOW_SECONDS) if limits.enforced else Unlimited()
         self.gates = (
             Gate(musicbrainz, "/musicbrainz/ws/2", bucket or Unlimited(), self.faults),
             Gate(Deezer(world.deezer()), "/deezer", window, self.faults),
             Gate(feed, "/feed", feed_limit, self.faults),
+            Gate(spotify, "/spotify/v1", spotify_window, self.faults),
+            Gate(tidal, "/tidal/v2", tidal_window, self.faults),
         )
+        self.tokens = {"spotify": spotify.tokens, "tidal": tidal.tokens}
 
     def application(self) -> Application:
         """Return the routes."""
@@ -141,7 +161,9 @@ class Sandbox:
             ("/control/state", control.StateHandler, shared),
             ("/control/faults", control.FaultsHandler, shared),
         ]
-        return Application([*dialects, *controls], log_function=lambda _handler: None)
+        tokens: list[Any] = [(f"/{name}/token", TokenHandler, {"tokens": given}) for name, given in self.tokens.items()]
+        tokens.append(("/control/tokens", TokensHandler, {"tokens": self.tokens}))
+        return Application([*dialects, *tokens, *controls], log_function=lambda _handler: None)
 
     def listen(self, host: str, port: int) -> tuple[HTTPServer, int]:
         """Return the listening server and its port; port 0 takes a free one.

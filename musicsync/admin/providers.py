@@ -25,7 +25,7 @@ from musicsync.queries import used
 from musicsync.records import MusicsyncError
 from musicsync.redaction import Secret
 from musicsync.sync import drift
-from musicsync.sync.asking import client_for
+from musicsync.sync.asking import check_ready
 
 _LATEST_RUNS = 10
 
@@ -55,7 +55,7 @@ class ProviderForm(PlainForm):
     """A provider; address and budget may be left out, and are the adapter's own then."""
 
     new_credential = CredentialField(
-        required=False, help_text="Stored encrypted, for this name and the base URL's host alone. Empty: as it is."
+        required=False, help_text="Stored encrypted, for this name and the hosts of the URLs alone. Empty: as it is."
     )
     forget_credential = forms.BooleanField(
         required=False, widget=UnfoldBooleanWidget(), help_text="Store none any more."
@@ -70,6 +70,8 @@ class ProviderForm(PlainForm):
         }
         if "base_url" in self.fields:
             self.fields["base_url"].label = "Base URL"
+        if "token_url" in self.fields:
+            self.fields["token_url"].label = "Token URL"
         for name in left_out.keys() & self.fields.keys():
             self.fields[name].required = False
             self.fields[name].help_text = left_out[name]
@@ -99,7 +101,7 @@ class ProviderAdmin(PanelAdmin):
     actions_detail = ("sync_incremental_now", "sync_full_now", "close_circuit", "accept_drift")
     list_fullwidth = True
     fieldsets = (
-        (None, {"fields": (("slug", "adapter"), "base_url", "budget", "enabled")}),
+        (None, {"fields": (("slug", "adapter"), "base_url", "token_url", "budget", "enabled")}),
         ("Trust", {"fields": (("trust", "removal_limit"),)}),
         ("Network", {"fields": ("allow_private", "allowed_hosts")}),
     )
@@ -236,7 +238,7 @@ class ProviderAdmin(PanelAdmin):
     def readiness(self, provider: Provider) -> str:
         """Show what is missing before it can be asked."""
         try:
-            client_for(provider, registry.get(provider.adapter))
+            check_ready(provider, registry.get(provider.adapter))
         except MusicsyncError as error:
             return str(error)
         return "yes" if provider.scopes.filter(active=True).exists() else "it follows nothing: add a scope"

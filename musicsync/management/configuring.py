@@ -55,7 +55,11 @@ def create(options: Mapping[str, Any]) -> Provider:
     if Provider.objects.filter(slug=slug).exists():
         raise bad_usage(f"there is a provider {slug} already: choose another name, or change it with `provider set`")
     provider = Provider(
-        slug=slug, adapter=adapter.name, base_url=options["base_url"] or adapter.base_url, trust=options["trust"]
+        slug=slug,
+        adapter=adapter.name,
+        base_url=options["base_url"] or adapter.base_url,
+        token_url=options["token_url"],
+        trust=options["trust"],
     )
     provider.budget = _budget_named(options.get("budget", slug), provider)
     _take(provider, options)

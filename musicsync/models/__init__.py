@@ -29,6 +29,7 @@ from musicsync.models.sources import (
     SourceArtist,
     SourceRelease,
     SourceTrack,
+    Token,
 )
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "SourceArtist",
     "SourceRelease",
     "SourceTrack",
+    "Token",
     "Track",
     "Worker",
 ]

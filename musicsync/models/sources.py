@@ -124,6 +124,13 @@ class Provider(models.Model):
     allow_private = models.BooleanField(
         default=False, help_text="Whether it may be on this machine or in a private network."
     )
+    token_url = models.CharField(
+        max_length=300,
+        default="",
+        blank=True,
+        validators=[URLValidator(schemes=["http", "https"]), no_password],
+        help_text="Where the credential is exchanged for a token, for adapters that do that; empty: the adapter's own.",
+    )
     # Fernet text; see musicsync/credentials.py.
     sealed_credential = models.TextField(default="", blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -135,15 +142,19 @@ class Provider(models.Model):
         """Say early what a request would end in.
 
         Raises:
-            ValidationError: the base URL is by its name not public, without leave; an allowed host is none; or a new
-                provider has the credential's setting of another, whose credential it would send to its own host.
+            ValidationError: an address is by its name not public, without leave; a token URL is given to an adapter
+                that asks for no tokens; an allowed host is none; or a new provider has the credential's setting of
+                another, whose credential it would send to its own host.
         """
-        try:
-            addresses.check_name(_read(self.base_url).hostname or "", allow_private=self.allow_private)
-        except addresses.PrivateAddress as error:
-            raise ValidationError({"base_url": str(error)}) from error
-        except ValidationError as error:
-            raise ValidationError({"base_url": error.messages}) from error
+        for name in ("base_url", "token_url"):
+            try:
+                addresses.check_name(_read(getattr(self, name)).hostname or "", allow_private=self.allow_private)
+            except addresses.PrivateAddress as error:
+                raise ValidationError({name: str(error)}) from error
+            except ValidationError as error:
+                raise ValidationError({name: error.messages}) from error
+        if self.token_url and self.adapter in registry.ADAPTERS and not registry.get(self.adapter).token_url:
+            raise ValidationError({"token_url": f"{self.adapter} sends the credential itself: leave this empty."})
         for host in self.allowed_hosts:
             if not _HOST.fullmatch(host):
                 raise ValidationError({"allowed_hosts": f"{host!r} is no name of a host: no scheme, port or path."})
@@ -162,12 +173,31 @@ class Provider(models.Model):
         return f"MUSICSYNC_CREDENTIAL_{self.slug.upper().replace('-', '_')}"
 
     @property
+    def token_address(self) -> str:
+        """Return where a token is asked for, empty where the adapter asks for none."""
+        return self.token_url or registry.get(self.adapter).token_url
+
+    @property
     def window(self) -> int:
         """Return how many fetches of a run are kept ready: what the rate takes in a second, and two.
 
         How slowly the provider answers does not matter to that: what is being worked on is not counted.
         """
         return min(MOST_AHEAD, 2 + math.ceil(self.budget.rate * AHEAD_SECONDS))
+
+
+class Token(models.Model):
+    """The token that a provider's credential was exchanged for, shared by every worker; see ``sync/tokens.py``.
+
+    ``sealed`` is a Fernet text; from ``renew_at`` on another is asked for.
+    """
+
+    provider = models.OneToOneField(Provider, primary_key=True, on_delete=models.CASCADE, related_name="token")
+    sealed = models.TextField(db_default="")
+    renew_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.provider)
 
 
 class Circuit(models.Model):

@@ -52,6 +52,10 @@ class Adapter(ABC):
     """Raised when ``parse`` reads more or other things than before, so that unchanged answers are parsed again."""
     volatile: ClassVar[bool] = False
     """Whether answers differ each time in what ``parse`` does not read (ranks, signed links)."""
+    accept: ClassVar[str] = "application/json"
+    """The media type that is asked for."""
+    token_url: ClassVar[str] = ""
+    """Where a token is asked for with the credential; empty where the credential itself is sent (``oauth.py``)."""
 
     def auth_headers(self, credential: str) -> dict[str, str]:
         """Return the headers that carry the credential."""
@@ -68,6 +72,10 @@ class Adapter(ABC):
     def is_shed(self, status: int, headers: dict[str, str]) -> bool:  # noqa: ARG002 - for those whose providers do
         """Tell whether an answer says that the provider is busy by itself, so that slowing down would not help."""
         return False
+
+    def withdrawn(self, path: str, status: int) -> str:  # noqa: ARG002 - for those whose providers do
+        """Return what to set where the status says that a path of the API is not open to this client, else nothing."""
+        return ""
 
     @abstractmethod
     def normalise_key(self, kind: ScopeKind, key: str) -> str:

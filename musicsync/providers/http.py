@@ -1,14 +1,15 @@
-"""The only code that speaks HTTP: one GET, its limits, and every outcome as an answer or a typed error."""
+"""The only code that speaks HTTP: one request, its limits, and every outcome as an answer or a typed error."""
 
 import functools
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
@@ -80,7 +81,7 @@ class Client:
         self._adapter = adapter
         self._base_url = base_url.rstrip("/")
         self._limits = limits or Limits()
-        self._credential = credential
+        self.credential = Secret(credential)
         self._auth_headers = adapter.auth_headers(credential) if credential else {}
         for value in (credential, *self._auth_headers.values()):
             # Also in a form that only the adapter knows, behind the scheme's name ("Basic dXNlcjo...").
@@ -91,7 +92,7 @@ class Client:
         self._session.headers.update(
             {
                 "User-Agent": f"musicsync/{__version__} ( {contact} )" if contact else f"musicsync/{__version__}",
-                "Accept": "application/json",
+                "Accept": adapter.accept,
                 "Accept-Encoding": "gzip",
             }
         )
@@ -116,22 +117,48 @@ class Client:
         """
         what = f"GET /{request.path.lstrip('/')}"
         conditional = {"If-None-Match": etag} if etag else {}
+
+        def ask(deadline: float) -> tuple[requests.Response, bytes]:
+            return self._ask(what, self._url(request), request.params, conditional, deadline, before_redirect)
+
+        return self._outcome(what, ask, sending, known=etag is not None)
+
+    def post(self, form: Mapping[str, str], headers: Mapping[str, str]) -> Response:
+        """Return the answer, with status 200, of the base URL itself to a form. No redirect is followed.
+
+        Raises:
+            ProviderError, PrivateAddress: as ``get`` does.
+        """
+        what = f"POST {self._base_url}"
+
+        def ask(deadline: float) -> tuple[requests.Response, bytes]:
+            return self._exchange(what, "POST", self._base_url, deadline, data=form, headers=headers)
+
+        return self._outcome(what, ask)
+
+    def _outcome(
+        self,
+        what: str,
+        ask: Callable[[float], tuple[requests.Response, bytes]],
+        sending: AbstractContextManager[None] | None = None,
+        *,
+        known: bool = False,
+    ) -> Response:
+        """Return what comes of asking until a deadline; 304 where the answer may be ``known``."""
         deadline = time.monotonic() + self._limits.total
         try:
             once = iter([sending] if sending else [])
             with connections.under(connections.Terms(deadline, self._allow_private, once)):
-                answer, body = self._ask(
-                    what, self._url(request), request.params, conditional, deadline, before_redirect
-                )
+                answer, body = ask(deadline)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._failure(what, error, deadline) from error
         headers = {name.lower(): value for name, value in answer.headers.items()}
         now = outcomes.clock(headers, datetime.now(UTC))
-        if answer.status_code == HTTPStatus.OK or (answer.status_code == HTTPStatus.NOT_MODIFIED and etag):
+        if answer.status_code == HTTPStatus.OK or (answer.status_code == HTTPStatus.NOT_MODIFIED and known):
             pause = outcomes.pause(headers, now)
             return Response(status=answer.status_code, headers=headers, body=body, url=answer.url, pause=pause)
         # An error may quote what was sent. The credential goes before the text is cut, so that no half of it is left.
-        body = outcomes.without(self._credential, body.decode("utf-8", "replace")).encode()
+        body = outcomes.without(self.credential, body.decode("utf-8", "replace")).encode()
         raise outcomes.error_of(self._adapter, what, answer.status_code, headers, body, now=now)
 
     def _url(self, request: Request) -> str:
@@ -152,24 +179,25 @@ class Client:
                 before_redirect()
             if time.monotonic() > deadline:
                 raise Transient(f"{what}: no answer in time, after redirects to {urlsplit(url).path}")
-            # Where a proxy resolves the names, the name is all that can be checked here.
-            addresses.check_name(_host(url), allow_private=self._allow_private)
-            answer = self._session.get(
-                url,
-                params=params,
-                headers={**headers, **(self._auth_headers if same_place(self._base_url, url) else {})},
-                stream=True,
-                allow_redirects=False,
-                timeout=(self._limits.connect, self._limits.read),
-            )
-            with answer:
-                read = bodies.read if answer.status_code == HTTPStatus.OK else bodies.read_error
-                # The body of a redirect is of no use, but read to its end it leaves the connection for what follows.
-                body = read(what, answer, self._limits.body, deadline, self._credential)
+            sent = {**headers, **(self._auth_headers if same_place(self._base_url, url) else {})}
+            answer, body = self._exchange(what, "GET", url, deadline, params=params, headers=sent)
             if answer.status_code not in _REDIRECTS or "location" not in answer.headers:
                 return answer, body
             url, params = self._followed(what, answer), {}
         raise Permanent(f"{what}: more than {_MOST_REDIRECTS} redirects, the last to {urlsplit(url).path}")
+
+    def _exchange(
+        self, what: str, method: str, url: str, deadline: float, **sent: Any
+    ) -> tuple[requests.Response, bytes]:
+        """Send one request; return its answer with its body."""
+        # Where a proxy resolves the names, the name is all that can be checked here.
+        addresses.check_name(_host(url), allow_private=self._allow_private)
+        timeout = (self._limits.connect, self._limits.read)
+        answer = self._session.request(method, url, stream=True, allow_redirects=False, timeout=timeout, **sent)
+        with answer:
+            read = bodies.read if answer.status_code == HTTPStatus.OK else bodies.read_error
+            # The body of a redirect is of no use, but read to its end it leaves the connection for what follows.
+            return answer, read(what, answer, self._limits.body, deadline, self.credential)
 
     def _followed(self, what: str, answer: requests.Response) -> str:
         """Return where a redirect leads, if that is a place to be followed to."""
@@ -187,7 +215,7 @@ class Client:
     def _failure(self, what: str, error: Exception, deadline: float) -> ProviderError:
         """Return the error for a request that came to no answer."""
         cause = _cause(error)
-        said = one_line(outcomes.without(self._credential, str(cause)), 300)
+        said = one_line(outcomes.without(self.credential, str(cause)), 300)
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Permanent(f"{what}: no safe connection to {self._base_url}: {said}")
         if time.monotonic() >= deadline:

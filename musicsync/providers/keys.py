@@ -8,6 +8,7 @@ from musicsync.records import ScopeKind
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHORTEST_GTIN = 12
+_BASE62 = re.compile(r"[0-9A-Za-z]{22}", re.ASCII)
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
@@ -21,6 +22,12 @@ def number_key(key: str) -> str | None:
     """Return a numeric id without leading zeros, ``None`` when the key is not one."""
     candidate = key.strip().lstrip("0")
     return candidate if _NUMBER.fullmatch(candidate) else None
+
+
+def base62_key(key: str) -> str | None:
+    """Return an id of 22 letters and digits as it is, for case counts; ``None`` when the key is not one."""
+    candidate = key.strip()
+    return candidate if _BASE62.fullmatch(candidate) else None
 
 
 def isrc_key(key: str) -> str | None:

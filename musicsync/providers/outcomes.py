@@ -37,12 +37,22 @@ def error_of(
         return Shed(message, excerpt=shown)
     if adapter.is_rate_limit(status, headers):
         return RateLimited(message, wait(headers, now), excerpt=shown)
+    if hint := adapter.withdrawn(what.partition("/")[2], status):
+        return Permanent(f"{message}: {hint}", excerpt=shown)
+    return by_status(status, message, shown)
+
+
+def by_status(status: int, message: str, shown: str = "") -> ProviderError:
+    """Return the error that a status stands for, which may stand in a body too; ``shown`` is the excerpt."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return RateLimited(message, excerpt=shown)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY):
         return Transient(message, excerpt=shown)
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         return Gone(message, excerpt=shown)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Refused(f"{message}: the credential was refused, or is needed here", excerpt=shown)
+        refused = f"{message}: the credential was refused, or is needed here"
+        return Refused(refused, unauthorized=status == HTTPStatus.UNAUTHORIZED, excerpt=shown)
     return Permanent(message, excerpt=shown)
 
 

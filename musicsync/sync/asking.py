@@ -1,8 +1,8 @@
 """Asking a provider: by which client, and once, outside of any run."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from django.conf import settings
 from msgspec import Struct
@@ -12,8 +12,10 @@ from musicsync.models import Provider
 from musicsync.providers import registry
 from musicsync.providers.base import Adapter
 from musicsync.providers.http import Client, client_of
-from musicsync.records import MusicsyncError, Page, ProviderError, RateLimited, Request, Response
-from musicsync.sync import budget, circuit
+from musicsync.providers.oauth import ClientCredentials
+from musicsync.records import MusicsyncError, Page, ProviderError, RateLimited, Refused, Request, Response
+from musicsync.redaction import Secret
+from musicsync.sync import budget, circuit, tokens
 from musicsync.sync.budget import Turn
 
 LATE_SECONDS = 0.01
@@ -34,19 +36,77 @@ class Answer(Struct, frozen=True):
     seconds: float
 
 
-def client_for(provider: Provider, adapter: Adapter) -> Client:
-    """Return the client that asks this provider.
+def client_for(provider: Provider, adapter: Adapter, *, refused: str = "") -> Client:
+    """Return the client that asks this provider, with a token that holds where it takes one, not the ``refused``.
 
     Raises:
         MusicsyncError: its credential or contact is not set or cannot be read, or its base URL is in a private
             network without leave; the text names the setting.
+        ProviderError: its token URL gives none.
     """
+    credential = _credential_of(provider, adapter)
+    if isinstance(adapter, ClientCredentials):
+        credential = tokens.of(provider, adapter, credential, refused=refused)
+    return _client(provider, adapter, credential)
+
+
+def check_ready(provider: Provider, adapter: Adapter) -> None:
+    """Check that the provider could be asked; nothing is sent for that.
+
+    Raises:
+        MusicsyncError: as ``client_for`` does.
+    """
+    credential = _credential_of(provider, adapter)
+    if isinstance(adapter, ClientCredentials):
+        tokens.check(provider, adapter, credential)
+    _client(provider, adapter, credential)
+
+
+def get(
+    provider: Provider,
+    client: Client,
+    request: Request,
+    etag: str | None = None,
+    *,
+    sending: AbstractContextManager[None] | None = None,
+    before_more: Callable[[], None],
+) -> Response:
+    """Return the provider's answer; where the client's token turns out not to hold, by another one.
+
+    ``sending`` is as in ``Client.get``. ``before_more`` is called before each request but the first: one that a redirect or another token makes necessary.
+
+    Raises:
+        MusicsyncError, ProviderError: as ``client_for`` and ``Client.get`` do; of a refused credential the text names
+            the setting.
+    """
+    adapter = registry.get(provider.adapter)
+    try:
+        try:
+            return client.get(request, etag, sending=sending, before_redirect=before_more)
+        except Refused as error:
+            if not (error.unauthorized and adapter.token_url):
+                raise
+        another = client_for(provider, adapter, refused=client.credential)
+        before_more()
+        return another.get(request, etag, before_redirect=before_more)
+    except Refused as error:
+        if adapter.credential == "none" or provider.credential_setting in str(error):
+            raise
+        said = f"{error}: {provider} is asked with {provider.credential_setting}, or with the credential stored for it"
+        raise Refused(said, unauthorized=error.unauthorized, excerpt=error.excerpt) from error
+
+
+def _credential_of(provider: Provider, adapter: Adapter) -> Secret:
     credential = credentials.of(provider)
     if adapter.credential == "required" and not credential:
         raise MusicsyncError(
             f"{provider.credential_setting} is not set: {adapter.label} needs a credential; set it in the environment "
             f"of web and worker, or store one with `manage.py provider credential {provider}`"
         )
+    return credential
+
+
+def _client(provider: Provider, adapter: Adapter, credential: Secret) -> Client:
     return client_of(
         adapter,
         provider.base_url,
@@ -96,7 +156,7 @@ def ask_once(provider: Provider) -> Answer:
     wait_for_turn(provider)
     began = time.monotonic()
     try:
-        response = client.get(request, before_redirect=lambda: wait_for_turn(provider))
+        response = get(provider, client, request, before_more=lambda: wait_for_turn(provider))
         seconds = time.monotonic() - began
         page = adapter.parse(request, response)
     except RateLimited as error:

@@ -12,7 +12,7 @@ from musicsync.models import Fetch, KnownPage, Provider, Run, Scope
 from musicsync.providers import base, registry
 from musicsync.records import Mode, MusicsyncError, ScopeKind
 from musicsync.sync import fetches, removal, sql
-from musicsync.sync.asking import client_for
+from musicsync.sync.asking import check_ready
 
 _FETCH, _PAGE = Fetch._meta.db_table, KnownPage._meta.db_table
 
@@ -49,7 +49,7 @@ def open_run(
         MusicsyncError: the provider follows nothing, or a setting is missing.
     """
     adapter = registry.get(provider.adapter)
-    client_for(provider, adapter)
+    check_ready(provider, adapter)
     scopes = [scope] if scope else list(provider.scopes.filter(active=True).order_by("pk"))
     if not scopes:
         raise MusicsyncError(

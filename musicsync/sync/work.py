@@ -25,7 +25,7 @@ from musicsync.records import (
 )
 from musicsync.redaction import keep_secrets_out
 from musicsync.sync import apply, budget, circuit, fetches, limits, sql
-from musicsync.sync.asking import READY_SECONDS, client_for, in_turn, probe, sleep_until, wait_for_turn
+from musicsync.sync.asking import READY_SECONDS, client_for, get, in_turn, probe, sleep_until, wait_for_turn
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
 
@@ -150,11 +150,13 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead:
     known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
     client = client_for(provider, adapter)
     sleep_until(slot_at - READY_SECONDS)
-    response = client.get(
+    response = get(
+        provider,
+        client,
         lease.request,
         known.etag if known else None,
         sending=in_turn(lease.turn, slot_at),
-        before_redirect=lambda: _take_turn(provider),
+        before_more=lambda: _take_turn(provider),
     )
     if response.pause:
         budget.cool_down(lease.budget_id, response.pause)
@@ -181,7 +183,7 @@ def _digest(response: Response) -> str:
 
 
 def _take_turn(provider: Provider) -> None:
-    """Wait for the slot of a redirect, which is a request like any other.
+    """Wait for the slot of a redirect, or of a request with another token: requests like any other.
 
     Raises:
         Shed: nothing may be asked at present; the whole request is to be asked later.
@@ -189,7 +191,7 @@ def _take_turn(provider: Provider) -> None:
     try:
         wait_for_turn(provider)
     except budget.NotNow as error:
-        raise Shed(f"a redirect is not followed now: {error}") from error
+        raise Shed(f"a further request is not sent now: {error}") from error
 
 
 def _opened(provider: Provider, error: Exception) -> Notice:

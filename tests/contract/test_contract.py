@@ -18,11 +18,11 @@ from musicsync.records import (
     TrackRecord,
     Transient,
 )
-from tests.contract import deezer, feed, musicbrainz
+from tests.contract import deezer, feed, musicbrainz, spotify, tidal
 from tests.contract.spec import Refused, Said, Scoped, Spec
 from tests.contract.storable import unstorable
 
-SPECS = [musicbrainz.SPEC, deezer.SPEC, feed.SPEC]
+SPECS = [musicbrainz.SPEC, deezer.SPEC, feed.SPEC, spotify.SPEC, spotify.DEVELOPMENT, tidal.SPEC]
 ODD = ["null", "true", "[]", "{}", '""', '"\\u0000"', '"\\ud800x"', '"x"', "-1", "0", "1.5", "NaN", "1e400", "9" * 40]
 DEEP = 10_000
 

@@ -16,7 +16,14 @@ from musicsync.sync.asking import probe
 from musicsync.sync.work import work
 from tests.helpers import wait_until
 
-ROOTS = {"musicbrainz": "/musicbrainz/ws/2", "deezer": "/deezer", "feed": ""}
+ROOTS = {
+    "musicbrainz": "/musicbrainz/ws/2",
+    "deezer": "/deezer",
+    "feed": "",
+    "spotify": "/spotify/v1",
+    "tidal": "/tidal/v2",
+}
+TOKENS = {"spotify": "/spotify/token", "tidal": "/tidal/token"}
 LIMIT_SECONDS = 60.0
 
 
@@ -115,6 +122,7 @@ def follow(
         slug=slug or adapter,
         adapter=adapter,
         base_url=base + ROOTS[adapter],
+        token_url=base + TOKENS[adapter] if adapter in TOKENS else "",
         allow_private=True,
         budget=allowed,
         trust=trust,

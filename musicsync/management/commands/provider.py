@@ -16,7 +16,7 @@ from musicsync.models import Provider
 from musicsync.providers import registry
 from musicsync.records import KINDS, MusicsyncError, ProviderError
 from musicsync.sync import budget, drift
-from musicsync.sync.asking import ask_once, client_for
+from musicsync.sync.asking import ask_once, check_ready
 
 
 class Command(MusicsyncCommand):
@@ -33,6 +33,7 @@ class Command(MusicsyncCommand):
         add.add_argument("provider", metavar="SLUG", help="a name of your choice: letters, digits, - and _")
         add.add_argument("--adapter", required=True, help=f"its dialect: {', '.join(registry.ADAPTERS)}")
         add.add_argument("--base-url", help="default: the adapter's")
+        add.add_argument("--token-url", default="", help="where a token is asked for; default: the adapter's")
         add.add_argument("--trust", type=positive(int), default=100, help="rank, 1 is most trusted (default: 100)")
         changed = actions.add_parser("set", help="change its budget, and where it may be and lead to")
         changed.add_argument("provider", metavar="SLUG")
@@ -81,7 +82,7 @@ class Command(MusicsyncCommand):
         self.say(f"provider {provider} added: {adapter.label} at {provider.base_url}")
         self.say(configuring.budget_line(provider))
         try:
-            client_for(provider, adapter)
+            check_ready(provider, adapter)
         except MusicsyncError as error:
             self.say(f"before its first run: {error}")
         kinds = ", ".join(adapter.scope_kinds)

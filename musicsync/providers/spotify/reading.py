@@ -1,0 +1,109 @@
+"""What Spotify's tracks, albums and artists say, as records."""
+
+import functools
+
+from msgspec import UNSET, UnsetType
+
+from musicsync.identifiers import clean_text
+from musicsync.providers import wire
+from musicsync.providers.collect import PageBuilder
+from musicsync.providers.spotify.forms import Album, AlbumStub, Credited, ExternalIds, Item, Track
+from musicsync.records import ArtistRecord, Credit, ReleaseRecord, TrackRecord
+
+
+def add(page: PageBuilder, item: Item, album: str | None = None) -> None:
+    """Add what an item says; ``album`` is the one that it is listed for."""
+    if isinstance(item, Track):
+        _add_track(page, item, album)
+    elif isinstance(item, Album):
+        page.add(_release(page, item, item))
+    else:
+        page.add(ArtistRecord(external_id=item.id, name=clean_text(item.name)))
+
+
+def _release(page: PageBuilder, stub: AlbumStub, album: Album | None = None) -> ReleaseRecord:
+    return ReleaseRecord(
+        external_id=stub.id,
+        title=clean_text(stub.name),
+        gtin=_gtin(album.external_ids) if album else UNSET,
+        type=_lower(stub.album_type),
+        released=wire.optional_date(stub.release_date),
+        label=wire.optional_text(album.label) if album else UNSET,
+        track_count=_whole(stub.total_tracks),
+        territories=_territories(stub.available_markets),
+        credits=_credits(page, stub.artists),
+    )
+
+
+def _add_track(page: PageBuilder, track: Track, album: str | None) -> None:
+    stub = track.album
+    if stub:
+        page.add(_release(page, stub))
+        album = stub.id
+    page.add(
+        TrackRecord(
+            external_id=track.id if stub else linked(track) or track.id,
+            release_id=album or UNSET,
+            disc=_whole(track.disc_number),
+            position=_whole(track.track_number),
+            title=clean_text(track.name),
+            isrcs=_isrcs(track.external_ids),
+            duration_ms=wire.duration(_whole(track.duration_ms)),
+            explicit=track.explicit,
+            territories=_territories(track.available_markets),
+            credits=_credits(page, track.artists),
+        )
+    )
+
+
+def linked(item: Item) -> str | None:
+    """Return the id of the track that this one stands in for."""
+    return item.linked_from.id if isinstance(item, Track) and item.linked_from else None
+
+
+def has_isrc(item: Item, isrc: str) -> bool:
+    """Tell whether the item is a track with this ISRC."""
+    return isinstance(item, Track) and isrc in (_isrcs(item.external_ids) or ())
+
+
+def _credits(page: PageBuilder, artists: list[Credited] | UnsetType | None) -> tuple[Credit, ...] | UnsetType:
+    named = [(name, artist.id) for artist in artists or () if (name := clean_text(artist.name))]
+    if not named:
+        return UNSET
+    for name, artist_id in named:
+        if artist_id:
+            page.add(ArtistRecord(external_id=artist_id, name=name))
+    last = len(named) - 1
+    return tuple(
+        Credit(name=name, artist_id=artist_id, join_phrase=", " if place < last else "")
+        for place, (name, artist_id) in enumerate(named)
+    )
+
+
+def _territories(markets: list[str] | UnsetType | None) -> tuple[str, ...] | UnsetType | None:
+    if isinstance(markets, UnsetType) or markets is None:
+        return markets
+    return _sorted(",".join(markets))
+
+
+@functools.lru_cache(maxsize=4096)
+def _sorted(markets: str) -> tuple[str, ...]:
+    # Nearly all tracks have one of a few lists of 180 markets: sorting each anew would take longer than all the rest.
+    return tuple(sorted({clean_text(market) for market in markets.split(",")} - {""}))
+
+
+def _isrcs(ids: ExternalIds | UnsetType | None) -> tuple[str, ...] | UnsetType:
+    return UNSET if isinstance(ids, UnsetType) else wire.optional_isrcs(ids.isrc if ids else None)
+
+
+def _gtin(ids: ExternalIds | UnsetType | None) -> str | UnsetType | None:
+    return UNSET if isinstance(ids, UnsetType) else wire.optional_gtin((ids.upc or ids.ean) if ids else None)
+
+
+def _whole(number: float | UnsetType | None) -> int | UnsetType | None:
+    return int(number) if isinstance(number, float) else number
+
+
+def _lower(text: str | UnsetType | None) -> str | UnsetType | None:
+    cleaned = wire.optional_text(text)
+    return cleaned.lower() if isinstance(cleaned, str) else cleaned

@@ -1,0 +1,43 @@
+"""TIDAL's quirks that no body tells of."""
+
+import json
+
+import pytest
+
+from musicsync.providers import registry
+from musicsync.records import Page, Request, Response, TrackRecord
+
+TIDAL = registry.get("tidal")
+
+
+def read(**attributes: object) -> Page:
+    body = {"data": {"id": "31", "type": "tracks", "attributes": {"title": "Dawn", **attributes}}}
+    return TIDAL.parse(
+        Request(path="tracks/31"), Response(status=200, headers={}, body=json.dumps(body).encode(), url="")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        ("PT3M5S", 185_000),
+        ("PT45S", 45_000),
+        ("PT1H", 3_600_000),
+        ("PT1H0M1S", 3_601_000),
+        ("PT62M", 3_720_000),
+        ("PT0.25S", 250),
+        ("PT1.0009S", 1000),
+        ("PT0S", None),
+        (None, None),
+    ],
+)
+def test_a_duration_is_read_to_the_millisecond(text: str | None, milliseconds: int | None) -> None:
+    assert read(duration=text).records == (TrackRecord(external_id="31", title="Dawn", duration_ms=milliseconds),)
+
+
+def test_the_form_of_a_copyright_says_nothing() -> None:
+    assert read(copyright="x") == read(copyright={"text": "x"}) == read()
+
+
+def test_json_api_is_asked_for() -> None:
+    assert TIDAL.accept == "application/vnd.api+json"
