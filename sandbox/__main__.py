@@ -15,7 +15,13 @@ from sandbox.server import Limits, Sandbox
 def main() -> int:
     """Serve as the command line says; return the exit code."""
     options = _parser().parse_args()
-    limits = Limits(options.musicbrainz_rate, options.deezer_quota, options.feed_rate, not options.no_limits)
+    limits = Limits(
+        musicbrainz_rate=options.musicbrainz_rate,
+        deezer_quota=options.deezer_quota,
+        feed_rate=options.feed_rate,
+        discogs_quota=options.discogs_quota,
+        enforced=not options.no_limits,
+    )
     world = World(options.tracks, options.seed, options.generation)
     sandbox = Sandbox(world, limits, options.feed_token, options.feed_memory)
     return asyncio.run(_serve(sandbox, options.host, options.port))
@@ -53,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--musicbrainz-rate", type=_rate, default=real.musicbrainz_rate, help="requests per second")
     parser.add_argument("--deezer-quota", type=_Between(1, 10**9), default=real.deezer_quota, help="requests per 5 s")
     parser.add_argument("--feed-rate", type=_rate, default=real.feed_rate, help="requests per second")
+    parser.add_argument(
+        "--discogs-quota", type=_Between(1, 10**9), default=real.discogs_quota, help="requests per minute"
+    )
     parser.add_argument("--feed-token", help="bearer token that the feed asks for; none by default")
     parser.add_argument(
         "--feed-memory", type=_Between(1, 10_000), default=KEPT_MEGABYTES, help="MB of pages of the feed that are kept"

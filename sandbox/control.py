@@ -95,10 +95,15 @@ class ScopesHandler(ControlHandler):
         elif provider == "deezer":
             indexes = self.world.deezer().first_artists()
             self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
+        elif provider == "discogs":
+            catalogue = self.world.musicbrainz()
+            artists = [str(ids.encode_number("artist", index)) for index in catalogue.first_artists()]
+            labels = [str(ids.encode_number("label", index)) for index in catalogue.first_labels()]
+            self.answer({"artist": artists, "label": labels})
         elif provider == "feed":
             self.answer({"feed": [""]})
         else:
-            self.refuse(400, "scopes: provider must be musicbrainz, deezer or feed")
+            self.refuse(400, f"scopes: provider must be one of: {', '.join(self.dialects)}")
 
 
 class StateHandler(ControlHandler):

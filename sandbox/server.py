@@ -16,6 +16,7 @@ from tornado.web import Application, RequestHandler
 from sandbox import control, faults, sending
 from sandbox.catalogue import World
 from sandbox.deezer import Deezer
+from sandbox.discogs import Discogs
 from sandbox.faults import Faults, Rule
 from sandbox.feed import KEPT_MEGABYTES, Feed
 from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
@@ -23,14 +24,19 @@ from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Answer, Ask, Dialect
 
 DEEZER_WINDOW_SECONDS = 5
+DISCOGS_WINDOW_SECONDS = 60
 
 
 class Limits(Struct, frozen=True):
-    """What the providers allow: requests per second, for Deezer per 5 s. The defaults are those of the real ones."""
+    """What the providers allow: requests per second, for Deezer per 5 s, for Discogs per minute.
+
+    The defaults are those of the real ones; Discogs' is for clients with a token.
+    """
 
     musicbrainz_rate: float = 1
     deezer_quota: int = 50
     feed_rate: float = 50
+    discogs_quota: int = 60
     enforced: bool = True
 
 
@@ -116,6 +122,7 @@ class Sandbox:
         self.faults = Faults()
         bucket = TokenBucket(limits.musicbrainz_rate) if limits.enforced else None
         window = SlidingWindow(limits.deezer_quota, DEEZER_WINDOW_SECONDS) if limits.enforced else Unlimited()
+        minute = SlidingWindow(limits.discogs_quota, DISCOGS_WINDOW_SECONDS) if limits.enforced else None
         feed_limit = TokenBucket(limits.feed_rate) if limits.enforced else Unlimited()
         musicbrainz = MusicBrainz(world.musicbrainz(), bucket)
         feed = Feed(world.musicbrainz(), feed_token, kept_megabytes)
@@ -123,6 +130,7 @@ class Sandbox:
             Gate(musicbrainz, "/musicbrainz/ws/2", bucket or Unlimited(), self.faults),
             Gate(Deezer(world.deezer()), "/deezer", window, self.faults),
             Gate(feed, "/feed", feed_limit, self.faults),
+            Gate(Discogs(world.musicbrainz(), minute), "/discogs", minute or Unlimited(), self.faults),
         )
 
     def application(self) -> Application:

@@ -2,11 +2,12 @@
 
 from musicsync.providers.base import Adapter
 from musicsync.providers.deezer import Deezer
+from musicsync.providers.discogs import Discogs
 from musicsync.providers.feed import Feed
 from musicsync.providers.musicbrainz import MusicBrainz
 from musicsync.records import MusicsyncError
 
-ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (MusicBrainz(), Deezer(), Feed())}
+ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (MusicBrainz(), Deezer(), Feed(), Discogs())}
 
 
 def get(name: str) -> Adapter:
