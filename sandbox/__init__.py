@@ -4,8 +4,8 @@
 
 **World.** The catalogue is a row of blocks of 100 tracks. A block is a pure function of (seed, generation, number), so
 that nothing is stored and every run, on every machine, serves the same catalogue. Names, durations, release sizes,
-scripts and gaps follow measured catalogues (``figures.py``). MusicBrainz, Discogs and the feed serve blocks
-[0, B), Deezer serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 % of each is in both.
+scripts and gaps follow measured catalogues (``figures.py``). MusicBrainz, Discogs and the feed serve blocks [0, B),
+Deezer and iTunes serve [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 % of each is in both.
 
 **Generations.** ``POST /control/evolve`` moves the world one generation on. In each, 2 % of the tracks are edited,
 0.5 % removed, 1 % added and some artists merged into others. There are 100 generations at most.
@@ -20,6 +20,8 @@ scripts and gaps follow measured catalogues (``figures.py``). MusicBrainz, Disco
     a bulk feed: cursor, ``since``, strong ETags, 429 with Retry-After, optional Bearer token
 ``/discogs/``
     ``page``/``per_page``, masters, tracks without ids, counters of a moving minute, 429, a search that wants a token
+``/itunes/``
+    ``lookup`` without pages, booklets and videos among songs, 403 over the limit, an empty answer for unknown ids
 
 **Control** is never limited and never faulty.
 

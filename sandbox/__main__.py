@@ -20,6 +20,7 @@ def main() -> int:
         deezer_quota=options.deezer_quota,
         feed_rate=options.feed_rate,
         discogs_quota=options.discogs_quota,
+        itunes_quota=options.itunes_quota,
         enforced=not options.no_limits,
     )
     world = World(options.tracks, options.seed, options.generation)
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--feed-rate", type=_rate, default=real.feed_rate, help="requests per second")
     parser.add_argument(
         "--discogs-quota", type=_Between(1, 10**9), default=real.discogs_quota, help="requests per minute"
+    )
+    parser.add_argument(
+        "--itunes-quota", type=_Between(1, 10**9), default=real.itunes_quota, help="requests per minute"
     )
     parser.add_argument("--feed-token", help="bearer token that the feed asks for; none by default")
     parser.add_argument(

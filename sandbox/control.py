@@ -92,7 +92,7 @@ class ScopesHandler(ControlHandler):
             artists = [mbids.encode("artist", index) for index in catalogue.first_artists()]
             labels = [mbids.encode("label", index) for index in catalogue.first_labels()]
             self.answer({"artist": artists, "label": labels})
-        elif provider == "deezer":
+        elif provider in ("deezer", "itunes"):
             indexes = self.world.deezer().first_artists()
             self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
         elif provider == "discogs":

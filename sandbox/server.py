@@ -19,16 +19,17 @@ from sandbox.deezer import Deezer
 from sandbox.discogs import Discogs
 from sandbox.faults import Faults, Rule
 from sandbox.feed import KEPT_MEGABYTES, Feed
+from sandbox.itunes import ITunes
 from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Answer, Ask, Dialect
 
 DEEZER_WINDOW_SECONDS = 5
-DISCOGS_WINDOW_SECONDS = 60
+MINUTE_SECONDS = 60
 
 
 class Limits(Struct, frozen=True):
-    """What the providers allow: requests per second, for Deezer per 5 s, for Discogs per minute.
+    """What the providers allow: requests per second, for Deezer per 5 s, for Discogs and iTunes per minute.
 
     The defaults are those of the real ones; Discogs' is for clients with a token.
     """
@@ -37,6 +38,7 @@ class Limits(Struct, frozen=True):
     deezer_quota: int = 50
     feed_rate: float = 50
     discogs_quota: int = 60
+    itunes_quota: int = 20
     enforced: bool = True
 
 
@@ -122,7 +124,8 @@ class Sandbox:
         self.faults = Faults()
         bucket = TokenBucket(limits.musicbrainz_rate) if limits.enforced else None
         window = SlidingWindow(limits.deezer_quota, DEEZER_WINDOW_SECONDS) if limits.enforced else Unlimited()
-        minute = SlidingWindow(limits.discogs_quota, DISCOGS_WINDOW_SECONDS) if limits.enforced else None
+        minute = SlidingWindow(limits.discogs_quota, MINUTE_SECONDS) if limits.enforced else None
+        itunes = SlidingWindow(limits.itunes_quota, MINUTE_SECONDS) if limits.enforced else Unlimited()
         feed_limit = TokenBucket(limits.feed_rate) if limits.enforced else Unlimited()
         musicbrainz = MusicBrainz(world.musicbrainz(), bucket)
         feed = Feed(world.musicbrainz(), feed_token, kept_megabytes)
@@ -131,6 +134,7 @@ class Sandbox:
             Gate(Deezer(world.deezer()), "/deezer", window, self.faults),
             Gate(feed, "/feed", feed_limit, self.faults),
             Gate(Discogs(world.musicbrainz(), minute), "/discogs", minute or Unlimited(), self.faults),
+            Gate(ITunes(world.deezer()), "/itunes", itunes, self.faults),
         )
 
     def application(self) -> Application:

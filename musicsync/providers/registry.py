@@ -4,10 +4,13 @@ from musicsync.providers.base import Adapter
 from musicsync.providers.deezer import Deezer
 from musicsync.providers.discogs import Discogs
 from musicsync.providers.feed import Feed
+from musicsync.providers.itunes import ITunes
 from musicsync.providers.musicbrainz import MusicBrainz
 from musicsync.records import MusicsyncError
 
-ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (MusicBrainz(), Deezer(), Feed(), Discogs())}
+ADAPTERS: dict[str, Adapter] = {
+    adapter.name: adapter for adapter in (MusicBrainz(), Deezer(), Feed(), Discogs(), ITunes())
+}
 
 
 def get(name: str) -> Adapter:

@@ -18,11 +18,11 @@ from musicsync.records import (
     TrackRecord,
     Transient,
 )
-from tests.contract import deezer, discogs, feed, musicbrainz
+from tests.contract import deezer, discogs, feed, itunes, musicbrainz
 from tests.contract.spec import Refused, Said, Scoped, Spec
 from tests.contract.storable import unstorable
 
-SPECS = [musicbrainz.SPEC, deezer.SPEC, feed.SPEC, discogs.SPEC]
+SPECS = [musicbrainz.SPEC, deezer.SPEC, feed.SPEC, discogs.SPEC, itunes.SPEC]
 ODD = ["null", "true", "[]", "{}", '""', '"\\u0000"', '"\\ud800x"', '"x"', "-1", "0", "1.5", "NaN", "1e400", "9" * 40]
 DEEP = 10_000
 
@@ -243,7 +243,9 @@ def test_an_item_that_states_a_key_twice_is_rejected_and_its_page_goes_on(spec: 
 
 @every_spec
 def test_an_object_in_an_item_that_states_a_key_twice_costs_the_item(spec: Spec) -> None:
-    nested = next(name for name, value in spec.items.item.items() if isinstance(value, dict | list) and value)
+    nested = next((name for name, value in spec.items.item.items() if isinstance(value, dict | list) and value), None)
+    if nested is None:
+        pytest.skip("the items of this provider hold no objects")
     inner = spec.items.item[nested]
     first = inner[0] if isinstance(inner, list) else inner
     assert isinstance(first, dict)

@@ -16,7 +16,13 @@ from musicsync.sync.asking import probe
 from musicsync.sync.work import work
 from tests.helpers import wait_until
 
-ROOTS = {"musicbrainz": "/musicbrainz/ws/2", "deezer": "/deezer", "feed": "", "discogs": "/discogs"}
+ROOTS = {
+    "musicbrainz": "/musicbrainz/ws/2",
+    "deezer": "/deezer",
+    "feed": "",
+    "discogs": "/discogs",
+    "itunes": "/itunes",
+}
 LIMIT_SECONDS = 60.0
 
 

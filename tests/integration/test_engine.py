@@ -104,7 +104,7 @@ def test_any_number_of_workers_makes_the_same_catalogue(base: str) -> None:
     assert catalogue() == alone
 
 
-@pytest.mark.parametrize("adapter", [*DIALECTS, "discogs"])
+@pytest.mark.parametrize("adapter", [*DIALECTS, "discogs", "itunes"])
 def test_what_the_sandbox_changes_is_what_changes(base: str, adapter: str) -> None:
     provider = follow(base, adapter)
     sync(provider)

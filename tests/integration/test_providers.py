@@ -3,8 +3,9 @@
 import pytest
 
 from musicsync.identifiers import is_gtin, normalise_date, normalise_gtin
-from musicsync.models import Artist, Change, Fetch, Release, Track
+from musicsync.models import Artist, Change, Fetch, Release, SourceRelease, SourceTrack, Track
 from sandbox.catalogue import Catalogue, World
+from sandbox.ids import encode_number
 from sandbox.world import Credit
 from sandbox.world import Release as SandboxRelease
 from sandbox.world import Track as SandboxTrack
@@ -61,7 +62,49 @@ def test_what_discogs_holds_is_what_the_catalogue_gets(base: str) -> None:
     assert Release.objects.count() == len({release.index for release, _ in world})
 
 
-ADAPTERS = ["discogs"]
+def test_what_itunes_holds_is_what_the_catalogue_gets(base: str) -> None:
+    assert sync(follow(base, "itunes")).status == "done"
+    world = held(WORLD.deezer())
+
+    songs = {
+        str(encode_number("track", track.index)): (
+            *(title(track), credit(track.credits), track.disc, track.position, track.explicit, ["US"]),
+            *(None if track.untimed else track.duration_ms, str(encode_number("release", release.index))),
+        )
+        for release, track in world
+    }
+    assert {
+        row.external_id: (
+            *(row.fields["title"], printed(row), row.fields["disc"], row.fields["position"], row.fields["explicit"]),
+            *(row.fields["territories"], row.fields.get("duration_ms"), row.fields["release_id"]),
+        )
+        for row in SourceTrack.objects.all()
+    } == songs
+    albums = {
+        str(encode_number("release", release.index)): (
+            *(release.title, release.type if release.type in ("single", "ep") else "album", credit(release.credits)),
+            *(whole(release.date), [release.genre.title()], ["US"]),
+        )
+        for release, _ in world
+    }
+    assert {
+        row.external_id: (
+            *(row.fields["title"], row.fields["type"], printed(row)),
+            *(row.fields["released"], row.fields["genres"], row.fields["territories"]),
+        )
+        for row in SourceRelease.objects.all()
+    } == albums
+
+
+def printed(row: SourceRelease | SourceTrack) -> str:
+    return "".join(line["name"] + line["join_phrase"] for line in row.fields["credits"])
+
+
+def whole(date: str) -> str | None:
+    return date + "0000-01-01"[len(date) :] if date else None
+
+
+ADAPTERS = ["discogs", "itunes"]
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)

@@ -6,13 +6,14 @@ from sandbox.deezer import Deezer
 from sandbox.discogs import Discogs
 from sandbox.evolution import merge_generation
 from sandbox.feed import Feed
+from sandbox.itunes import ITunes
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Dialect
 
 WORLD = World(5000, seed=3)
 DIALECTS = [
     *(MusicBrainz(WORLD.musicbrainz()), Deezer(WORLD.deezer()), Feed(WORLD.musicbrainz())),
-    Discogs(WORLD.musicbrainz()),
+    *(Discogs(WORLD.musicbrainz()), ITunes(WORLD.deezer())),
 ]
 
 
