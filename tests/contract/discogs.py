@@ -354,14 +354,14 @@ SPEC = Spec(
             status=401,
             body=b'{"message": "You must authenticate to access this resource."}',
             error=CredentialRefused,
-            says="resource. (for this, Discogs wants a token: set MUSICSYNC_CREDENTIAL_",
+            says="resource. (for this, Discogs wants a token of its own: set MUSICSYNC_CREDENTIAL_",
         ),
         Refused(
             name="wrong token",
             status=401,
             body=b'{"message": "Invalid consumer token. Please register an app before making requests."}',
             error=CredentialRefused,
-            says="Please register an app before making requests.: the credential was refused",
+            says="before making requests. (for this, Discogs wants a token of its own: set MUSICSYNC_CREDENTIAL_",
         ),
         Refused(
             name="over the rate",

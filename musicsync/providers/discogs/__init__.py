@@ -35,7 +35,16 @@ from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
 from musicsync.providers.collect import PageBuilder
 from musicsync.providers.discogs.credits import add_artist, credits_of
-from musicsync.providers.discogs.forms import ITEMS, LISTS_OF_ITEMS, TRACKS, Items, Listed, Master, Named, Release
+from musicsync.providers.discogs.forms import (
+    ITEMS,
+    LISTS_OF_A_RELEASE,
+    LISTS_OF_ITEMS,
+    Items,
+    Listed,
+    Master,
+    Named,
+    Release,
+)
 from musicsync.providers.discogs.releases import release_page
 from musicsync.records import Mode, Page, Permanent, ReleaseRecord, Request, Response, ScopeKind
 
@@ -46,9 +55,9 @@ _KEYS: Final[dict[ScopeKind, str]] = {
     "label": "a Discogs id",
     "release": 'a Discogs id, "m" and the id of a master, or a UPC/EAN of 12 to 14 digits with a right check digit',
 }
-_NOBODY_KNOWN = "You must authenticate"
+_UNAUTHENTICATED = ("You must authenticate", "Invalid consumer")
 _HOW_TO_AUTHENTICATE = (
-    "(for this, Discogs wants a token: set MUSICSYNC_CREDENTIAL_<SLUG>, "
+    "(for this, Discogs wants a token of its own: set MUSICSYNC_CREDENTIAL_<SLUG>, "
     "or store one with `manage.py provider credential SLUG`)"
 )
 
@@ -75,7 +84,7 @@ class Discogs(Adapter):
             said = one_line(msgspec.json.decode(body, type=dict[str, str])["message"])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
             return super().error_text(body)
-        return f"{said} {_HOW_TO_AUTHENTICATE}" if said.startswith(_NOBODY_KNOWN) else said
+        return f"{said} {_HOW_TO_AUTHENTICATE}" if said.startswith(_UNAUTHENTICATED) else said
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
         """Return an id without leading zeros, "m" and the id of a master, or a UPC/EAN of at least 12 digits."""
@@ -109,7 +118,7 @@ class Discogs(Adapter):
         """Return what a release says, or else a master, artist, label or list, which its own fields tell apart."""
         entity, _, asked = request.path.partition("/")
         if entity == "releases" and asked:
-            return release_page(*wire.decode(response.body, Release, TRACKS), asked)
+            return release_page(*wire.decode(response.body, Release, LISTS_OF_A_RELEASE), asked)
         answer = wire.load(response.body)
         if not isinstance(answer, dict):
             raise Permanent(f"the answer to {request.path} is not a form that is synced: no object")
@@ -118,7 +127,7 @@ class Discogs(Adapter):
         if "versions_url" in answer or entity == "masters":
             return _master_page(answer)
         if "tracklist" in answer:
-            return release_page(*wire.shape(answer, Release, TRACKS))
+            return release_page(*wire.shape(answer, Release, LISTS_OF_A_RELEASE))
         place = str(answer.get("resource_url") or request.path)
         if "artists/" in place:
             return _artist_page(answer, asked if entity == "artists" else "")
@@ -187,4 +196,4 @@ def _bears(item: Listed, barcode: str | None) -> bool:
     """Tell whether a result is what was searched for: the search takes parts of a barcode for the whole."""
     if barcode is None or not item.barcode:
         return True
-    return normalise_gtin(barcode) in map(normalise_gtin, item.barcode)
+    return normalise_gtin(barcode) in map(normalise_gtin, filter(None, item.barcode))

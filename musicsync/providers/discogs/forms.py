@@ -40,7 +40,7 @@ class Label(Struct):
 class Format(Struct):
     """What a release consists of: ``descriptions`` such as "LP", "Album", "Reissue"."""
 
-    descriptions: list[str] | None = None
+    descriptions: list[str | None] | None = None
 
 
 class Identifier(Struct):
@@ -61,10 +61,10 @@ class Release(Struct):
     labels: list[Label] | None = None
     formats: list[Format] | None = None
     identifiers: list[Identifier] | None = None
-    genres: list[str] | None = None
-    styles: list[str] | None = None
+    genres: list[str | None] | None = None
+    styles: list[str | None] | None = None
     released: str | None = None
-    year: int | None = None
+    year: float | str | None = None
     tracklist: list[Track] | None = None
 
 
@@ -90,7 +90,7 @@ class Listed(Struct):
     type: str | None = None
     role: str | None = None
     main_release: Id | None = None
-    barcode: list[str] | None = None
+    barcode: list[str | None] | None = None
 
 
 class Pagination(Struct, frozen=True):
@@ -108,5 +108,10 @@ class Items(Struct):
     results: list[Listed] = []
 
 
-TRACKS = {"tracklist": Each(Track, {"sub_tracks": Each(Track)})}
+LISTS_OF_A_RELEASE = {
+    "tracklist": Each(Track, {"sub_tracks": Each(Track)}),
+    "labels": Each(Label),
+    "formats": Each(Format),
+    "identifiers": Each(Identifier),
+}
 ITEMS = {name: Each(Listed) for name in LISTS_OF_ITEMS}

@@ -2,7 +2,7 @@
 
 import re
 
-_ON_A_SIDE = re.compile(r"([A-Z])-?[0-9]*[a-z]?(?:\.[0-9]+)?", re.ASCII)
+_ON_A_SIDE = re.compile(r"([A-Z])-?[0-9]*[a-z]?(?:[^0-9A-Za-z].*)?", re.ASCII)
 _ON_A_MEDIUM = re.compile(r"(.*\S)\s*[-–]\s*([0-9]{1,4})(?![0-9]).*", re.ASCII)
 _NUMBERED = re.compile(r"([^0-9]*?)[\s.]*([0-9]{1,4})(?![0-9]).*", re.ASCII)
 

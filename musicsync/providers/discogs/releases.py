@@ -64,9 +64,14 @@ def _release_record(release: Release, everybody: tuple[Credit, ...] | UnsetType)
         released=wire.optional_date(release.released) or wire.optional_date(str(release.year)),
         label=label,
         catalog_number=number,
-        genres=tuple(sorted(filter(None, map(clean_text, {*(release.genres or ()), *(release.styles or ())})))),
+        genres=_genres(release),
         credits=everybody,
     )
+
+
+def _genres(release: Release) -> tuple[str, ...]:
+    names = (*(release.genres or ()), *(release.styles or ()))
+    return tuple(sorted({text for name in names if (text := clean_text(name or ""))}))
 
 
 def _tracks(release: Release) -> Iterator[tuple[Track, list[Credited]]]:

@@ -35,6 +35,8 @@ def of_release(kind: str, **fields: object) -> dict[str, object]:
         ("A1 B1 CD1 CD2", [(1, 1), (1, 2), (2, 1), (2, 2)]),
         ("0 A1 A2", [(1, 0), (1, 1), (1, 2)]),
         ("0 1", [(1, 0), (1, 1)]),
+        ("A1-A3 A4 B", [(1, 1), (1, 2), (1, 3)]),
+        ("1-A1 1-A2 2-A1", [(1, 1), (1, 2), (1, 3)]),
         ("1.1 1.2 2", [(1, 1), (1, 2), (1, 3)]),
         ("Video", [(1, 1)]),
         ("7" * 50, [(1, 1)]),
@@ -124,6 +126,21 @@ def test_counters_prices_and_dates_of_edits_are_no_change() -> None:
 def test_lists_that_are_null_are_as_those_that_are_left_out() -> None:
     lists = ("artists", "extraartists", "labels", "formats", "identifiers", "genres", "styles", "tracklist")
     assert parse("releases/7", {**RELEASE, **dict.fromkeys(lists)}) == parse("releases/7", RELEASE)
+
+
+def test_what_is_wrong_beside_the_tracks_costs_itself_alone() -> None:
+    wrong = {
+        "labels": [None, {"name": "Moss"}],
+        "identifiers": [{"value": 5}],
+        "genres": [None, "Folk"],
+        "year": "1987",
+    }
+    page = parse("releases/7", {**RELEASE, **wrong})
+    assert (
+        page.records
+        == parse("releases/7", {**RELEASE, "labels": [{"name": "Moss"}], "genres": ["Folk"], "year": 1987}).records
+    )
+    assert [item.path for item in page.rejected] == ["$.labels[0]", "$.identifiers[0]"]
 
 
 def test_a_master_without_a_main_release_leads_nowhere() -> None:
