@@ -219,6 +219,7 @@ SPEC = Spec(
                     ADA_RECORD,
                     RELEASE_RECORD,
                     DAWN,
+                    CY_RECORD,
                     TrackRecord(
                         external_id="21:B1",
                         release_id="21",
@@ -227,7 +228,11 @@ SPEC = Spec(
                         number="B1",
                         title="Dusk",
                         duration_ms=None,
-                        credits=BY_BOTH,
+                        credits=(
+                            Credit(name="B.", artist_id="12", join_phrase=", "),
+                            Credit(name="Ada Lov", artist_id="11", join_phrase=" feat. "),
+                            Credit(name="Cy", artist_id="13"),
+                        ),
                     ),
                     TrackRecord(
                         external_id="21:C1",

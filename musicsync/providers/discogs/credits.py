@@ -1,7 +1,7 @@
 """Names in Discogs' credits."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType
 
@@ -10,7 +10,7 @@ from musicsync.providers.collect import PageBuilder
 from musicsync.providers.discogs.forms import Credited
 from musicsync.records import ArtistRecord, Credit
 
-_NAMESAKE = re.compile(r"\s*\([0-9]+\)$")
+_NAMESAKE = re.compile(r" \([0-9]{1,6}\)$")
 
 
 def add_artist(page: PageBuilder, number: int | None, name: str) -> str | None:
@@ -28,10 +28,9 @@ def plain_name(text: str) -> str:
 
 
 def credits_of(
-    page: PageBuilder, artists: list[Credited], others: Iterable[Credited] = ()
+    page: PageBuilder, artists: list[Credited], guests: Sequence[Credited] = ()
 ) -> tuple[Credit, ...] | UnsetType:
-    """Return the artists, and those of the others who are guests; unset where nobody is named."""
-    guests = [one for one in others if _is_guest(one)]
+    """Return the artists and their guests as one credit; unset where no artist is named."""
     if not artists:
         return UNSET
     phrases = [_join_phrase(artist.join or "") for artist in artists[:-1]]
@@ -46,7 +45,8 @@ def credits_of(
     )
 
 
-def _is_guest(artist: Credited) -> bool:
+def is_guest(artist: Credited) -> bool:
+    """Tell whether one of the ``extraartists`` is named with the artists: by a role as in "Vocals, Featuring [Rap]"."""
     return any(role.partition("[")[0].strip() == "Featuring" for role in (artist.role or "").split(","))
 
 

@@ -6,6 +6,9 @@ _ON_A_SIDE = re.compile(r"([A-Z])-?[0-9]*[a-z]?(?:[^0-9A-Za-z].*)?", re.ASCII)
 _ON_A_MEDIUM = re.compile(r"(.*\S)\s*[-–]\s*([0-9]{1,4})(?![0-9]).*", re.ASCII)
 _NUMBERED = re.compile(r"([^0-9]*?)[\s.]*([0-9]{1,4})(?![0-9]).*", re.ASCII)
 
+_LONGEST = 40
+"""Characters: what is longer is no position."""
+
 
 class Places:
     """The places of the tracks of one release, in the order of its list."""
@@ -34,6 +37,8 @@ class Places:
 
 def _medium_and_number(printed: str) -> tuple[str, int]:
     """Return which medium a printed position is on, in a word, and the number of the track, 0 where it has none."""
+    if len(printed) > _LONGEST:
+        return "", 0
     if side := _ON_A_SIDE.fullmatch(printed):
         return f"sides {(ord(side[1]) - ord('A')) // 2}", 0
     if found := _ON_A_MEDIUM.fullmatch(printed) or _NUMBERED.fullmatch(printed):

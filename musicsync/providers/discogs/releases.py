@@ -8,13 +8,13 @@ from msgspec import UNSET, UnsetType
 from musicsync.identifiers import clean_text, is_gtin, normalise_gtin
 from musicsync.providers import wire
 from musicsync.providers.collect import PageBuilder
-from musicsync.providers.discogs.credits import credits_of, plain_name
+from musicsync.providers.discogs.credits import credits_of, is_guest, plain_name
 from musicsync.providers.discogs.forms import Credited, Format, Identifier, Label, Release, Track
 from musicsync.providers.discogs.places import Places
 from musicsync.records import Credit, Page, RejectedItem, ReleaseRecord, TrackRecord
 
 _DURATION = re.compile(r"(?:([0-9]{1,2}):)?([0-9]{1,3}):([0-9]{2})", re.ASCII)
-_OF_A_TRACK = re.compile(r"(?:track\s*)?#?\s*(\S+)", re.IGNORECASE)
+_OF_A_TRACK = re.compile(r"(?:track ?)?#? ?(\S+)", re.IGNORECASE)
 _TYPES = (
     ("Compilation", "compilation"),
     ("EP", "ep"),
@@ -31,11 +31,19 @@ def release_page(release: Release, rejected: list[RejectedItem], asked: str = ""
     page = PageBuilder(rejected)
     if asked.isdigit():
         page.merge("release", asked, str(release.id))
-    everybody = credits_of(page, release.artists or [], [one for one in release.extraartists or () if not one.tracks])
+    guests = [one for one in release.extraartists or () if is_guest(one) and not one.tracks]
+    everybody = credits_of(page, release.artists or [], guests)
     page.add(_release_record(release, everybody))
     isrcs = _isrcs(release.identifiers or ())
     places = Places()
     for track, artists in _tracks(release):
+        own_guests = [one for one in track.extraartists or () if is_guest(one)]
+        if artists:
+            credited = credits_of(page, artists, own_guests)
+        elif own_guests:
+            credited = credits_of(page, release.artists or [], [*guests, *own_guests])
+        else:
+            credited = everybody
         printed = clean_text(track.position or "")
         disc, position = places.next(printed)
         page.add(
@@ -48,7 +56,7 @@ def release_page(release: Release, rejected: list[RejectedItem], asked: str = ""
                 title=clean_text(track.title),
                 isrcs=wire.optional_isrcs(isrcs.get(printed.upper(), UNSET)),
                 duration_ms=_duration(track.duration or ""),
-                credits=credits_of(page, artists, track.extraartists or ()) if artists else everybody,
+                credits=credited,
             )
         )
     return page.page()

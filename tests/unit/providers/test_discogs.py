@@ -40,6 +40,7 @@ def of_release(kind: str, **fields: object) -> dict[str, object]:
         ("1.1 1.2 2", [(1, 1), (1, 2), (1, 3)]),
         ("Video", [(1, 1)]),
         ("7" * 50, [(1, 1)]),
+        ("-" * 100_000, [(1, 1)]),
     ],
 )
 def test_a_printed_position_says_disc_and_place(printed: str, places: list[tuple[int, int]]) -> None:
@@ -95,7 +96,8 @@ def test_what_stands_between_two_names_is_kept(join: str | None, phrase: str) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "plain"), [("Tim Baker (2)", "Tim Baker"), ("Sunn O)))", "Sunn O)))"), ("(3)", "(3)"), ("!!!", "!!!")]
+    ("name", "plain"),
+    [("Tim Baker (2)", "Tim Baker"), ("Sunn O)))", "Sunn O)))"), ("(3)", "(3)"), ("Abc (Official)", "Abc (Official)")],
 )
 def test_the_number_of_a_namesake_is_no_part_of_the_name(name: str, plain: str) -> None:
     assert of_release("artist", artists=[{"id": 1, "name": name}])["name"] == plain
