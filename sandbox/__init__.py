@@ -4,9 +4,9 @@
 
 **World.** The catalogue is a row of blocks of 100 tracks. A block is a pure function of (seed, generation, number), so
 that nothing is stored and every run, on every machine, serves the same catalogue. Names, durations, release sizes,
-scripts and gaps follow measured catalogues (``figures.py``). MusicBrainz and the feed serve blocks [0, B), Deezer
-serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 % of each is in both. Spotify serves
-[0.2 B, 1.2 B), TIDAL [0.6 B, 1.6 B).
+scripts and gaps follow measured catalogues (``figures.py``). MusicBrainz, Discogs and the feed serve blocks [0, B),
+Deezer and iTunes serve [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 % of each is in both.
+Spotify serves [0.2 B, 1.2 B), TIDAL [0.6 B, 1.6 B).
 
 **Generations.** ``POST /control/evolve`` moves the world one generation on. In each, 2 % of the tracks are edited,
 0.5 % removed, 1 % added and some artists merged into others. There are 100 generations at most.
@@ -24,6 +24,10 @@ serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 
     ``/spotify/token`` gives tokens to the client ``sandbox-client:sandbox-secret``
 ``/tidal/v2/``
     JSON:API, cursors, 20 items a page, 429 with Retry-After, Bearer token, which ``/tidal/token`` gives
+``/discogs/``
+    ``page``/``per_page``, masters, tracks without ids, counters of a moving minute, 429, a search that wants a token
+``/itunes/``
+    ``lookup`` without pages, booklets and videos among songs, 403 over the limit, an empty answer for unknown ids
 
 **Control** is never limited and never faulty.
 

@@ -22,6 +22,8 @@ def main() -> int:
         tidal_quota=options.tidal_quota,
         spotify_development=options.spotify_development,
         feed_rate=options.feed_rate,
+        discogs_quota=options.discogs_quota,
+        itunes_quota=options.itunes_quota,
         enforced=not options.no_limits,
     )
     world = World(options.tracks, options.seed, options.generation)
@@ -66,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tidal-quota", type=_Between(1, 10**9), default=real.tidal_quota, help="requests per 10 s")
     parser.add_argument("--spotify-development", action="store_true", help="play to an app in development mode")
     parser.add_argument("--feed-rate", type=_rate, default=real.feed_rate, help="requests per second")
+    parser.add_argument(
+        "--discogs-quota", type=_Between(1, 10**9), default=real.discogs_quota, help="requests per minute"
+    )
+    parser.add_argument(
+        "--itunes-quota", type=_Between(1, 10**9), default=real.itunes_quota, help="requests per minute"
+    )
     parser.add_argument("--feed-token", help="bearer token that the feed asks for; none by default")
     parser.add_argument(
         "--feed-memory", type=_Between(1, 10_000), default=KEPT_MEGABYTES, help="MB of pages of the feed that are kept"

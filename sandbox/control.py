@@ -92,7 +92,7 @@ class ScopesHandler(ControlHandler):
             artists = [mbids.encode("artist", index) for index in catalogue.first_artists()]
             labels = [mbids.encode("label", index) for index in catalogue.first_labels()]
             self.answer({"artist": artists, "label": labels})
-        elif provider == "deezer":
+        elif provider in ("deezer", "itunes"):
             indexes = self.world.deezer().first_artists()
             self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
         elif provider == "spotify":
@@ -101,10 +101,15 @@ class ScopesHandler(ControlHandler):
         elif provider == "tidal":
             indexes = self.world.tidal().first_artists()
             self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
+        elif provider == "discogs":
+            catalogue = self.world.musicbrainz()
+            artists = [str(ids.encode_number("artist", index)) for index in catalogue.first_artists()]
+            labels = [str(ids.encode_number("label", index)) for index in catalogue.first_labels()]
+            self.answer({"artist": artists, "label": labels})
         elif provider == "feed":
             self.answer({"feed": [""]})
         else:
-            self.refuse(400, f"scopes: provider must be one of {', '.join(self.dialects)}")
+            self.refuse(400, f"scopes: provider must be one of: {', '.join(self.dialects)}")
 
 
 class StateHandler(ControlHandler):

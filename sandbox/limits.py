@@ -47,6 +47,11 @@ class SlidingWindow:
         self.seconds = seconds
         self._taken: deque[float] = deque()
 
+    @property
+    def used(self) -> int:
+        """How many requests stood in the window when one was taken last."""
+        return len(self._taken)
+
     def take(self, now: float, /) -> float:
         """Return 0.0 and note the time, or the seconds until the oldest request of the window leaves it."""
         while self._taken and now - self._taken[0] >= self.seconds:

@@ -17,8 +17,10 @@ from tornado.web import Application, RequestHandler
 from sandbox import control, faults, sending
 from sandbox.catalogue import World
 from sandbox.deezer import Deezer
+from sandbox.discogs import Discogs
 from sandbox.faults import Faults, Rule
 from sandbox.feed import KEPT_MEGABYTES, Feed
+from sandbox.itunes import ITunes
 from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.spotify import Spotify
@@ -29,12 +31,14 @@ from sandbox.wire import Answer, Ask, Dialect
 DEEZER_WINDOW_SECONDS = 5
 SPOTIFY_WINDOW_SECONDS = 30
 TIDAL_WINDOW_SECONDS = 10
+MINUTE_SECONDS = 60
 
 
 class Limits(Struct, frozen=True):
-    """What the providers allow: requests per second, for Deezer per 5 s, for Spotify per 30 s, for TIDAL per 10 s.
+    """What the providers allow: requests per second; for Deezer per 5 s, for Spotify per 30 s, for TIDAL per 10 s.
 
-    The defaults are those of the real ones where these are known: Spotify's and TIDAL's are what clients report.
+    For Discogs and iTunes per minute. The defaults are those of the real ones where these are known: Spotify's and
+    TIDAL's are what clients report, Discogs' is for clients with a token.
     """
 
     musicbrainz_rate: float = 1
@@ -42,6 +46,8 @@ class Limits(Struct, frozen=True):
     spotify_quota: int = 90
     tidal_quota: int = 2
     feed_rate: float = 50
+    discogs_quota: int = 60
+    itunes_quota: int = 20
     spotify_development: bool = False
     """Whether Spotify's app is one in development mode."""
     enforced: bool = True
@@ -129,6 +135,8 @@ class Sandbox:
         self.faults = Faults()
         bucket = TokenBucket(limits.musicbrainz_rate) if limits.enforced else None
         window = SlidingWindow(limits.deezer_quota, DEEZER_WINDOW_SECONDS) if limits.enforced else Unlimited()
+        minute = SlidingWindow(limits.discogs_quota, MINUTE_SECONDS) if limits.enforced else None
+        itunes = SlidingWindow(limits.itunes_quota, MINUTE_SECONDS) if limits.enforced else Unlimited()
         feed_limit = TokenBucket(limits.feed_rate) if limits.enforced else Unlimited()
         musicbrainz = MusicBrainz(world.musicbrainz(), bucket)
         feed = Feed(world.musicbrainz(), feed_token, kept_megabytes)
@@ -142,6 +150,8 @@ class Sandbox:
             Gate(feed, "/feed", feed_limit, self.faults),
             Gate(spotify, "/spotify/v1", spotify_window, self.faults),
             Gate(tidal, "/tidal/v2", tidal_window, self.faults),
+            Gate(Discogs(world.musicbrainz(), minute), "/discogs", minute or Unlimited(), self.faults),
+            Gate(ITunes(world.deezer()), "/itunes", itunes, self.faults),
         )
         self.tokens = {"spotify": spotify.tokens, "tidal": tidal.tokens}
 

@@ -2,14 +2,26 @@
 
 from musicsync.providers.base import Adapter
 from musicsync.providers.deezer import Deezer
+from musicsync.providers.discogs import Discogs
 from musicsync.providers.feed import Feed
+from musicsync.providers.itunes import ITunes
 from musicsync.providers.musicbrainz import MusicBrainz
 from musicsync.providers.spotify import Spotify, SpotifyDevelopment
 from musicsync.providers.tidal import Tidal
 from musicsync.records import MusicsyncError
 
 ADAPTERS: dict[str, Adapter] = {
-    adapter.name: adapter for adapter in (MusicBrainz(), Deezer(), Feed(), Spotify(), SpotifyDevelopment(), Tidal())
+    adapter.name: adapter
+    for adapter in (
+        MusicBrainz(),
+        Deezer(),
+        Feed(),
+        Spotify(),
+        SpotifyDevelopment(),
+        Tidal(),
+        Discogs(),
+        ITunes(),
+    )
 }
 
 

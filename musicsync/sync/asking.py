@@ -73,7 +73,8 @@ def get(
 ) -> Response:
     """Return the provider's answer; where the client's token turns out not to hold, by another one.
 
-    ``sending`` is as in ``Client.get``. ``before_more`` is called before each request but the first: one that a redirect or another token makes necessary.
+    ``sending`` is as in ``Client.get``. ``before_more`` is called before each request but the first: one that a
+    redirect or another token makes necessary.
 
     Raises:
         MusicsyncError, ProviderError: as ``client_for`` and ``Client.get`` do; of a refused credential the text names

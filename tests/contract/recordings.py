@@ -15,6 +15,8 @@ from musicsync.providers.base import Adapter
 from musicsync.providers.outcomes import error_of
 from musicsync.records import KINDS, Page, ProviderError, Request, Response
 
+_ADAPTER_OF = {"apple": "itunes"}
+"""What the adapter of a provider of the index is called, where it has another name."""
 _REMARK = re.compile(r"\([^)]*\)\s*")
 
 
@@ -38,7 +40,8 @@ def read(folder: Path) -> Iterator[Recording]:
     with (folder / "index.csv").open(newline="", encoding="utf-8") as index:
         for row in csv.DictReader(index):
             body = (folder / row["file"]).read_bytes()
-            yield Recording(row["provider"], int(row["status"]), row["method"], row["url"], row["file"], body)
+            provider = _ADAPTER_OF.get(row["provider"], row["provider"])
+            yield Recording(provider, int(row["status"]), row["method"], row["url"], row["file"], body)
 
 
 def request_of(adapter: Adapter, url: str) -> Request:

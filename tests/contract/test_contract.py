@@ -18,11 +18,20 @@ from musicsync.records import (
     TrackRecord,
     Transient,
 )
-from tests.contract import deezer, feed, musicbrainz, spotify, tidal
+from tests.contract import deezer, discogs, feed, itunes, musicbrainz, spotify, tidal
 from tests.contract.spec import Refused, Said, Scoped, Spec
 from tests.contract.storable import unstorable
 
-SPECS = [musicbrainz.SPEC, deezer.SPEC, feed.SPEC, spotify.SPEC, spotify.DEVELOPMENT, tidal.SPEC]
+SPECS = [
+    musicbrainz.SPEC,
+    deezer.SPEC,
+    feed.SPEC,
+    spotify.SPEC,
+    spotify.DEVELOPMENT,
+    tidal.SPEC,
+    discogs.SPEC,
+    itunes.SPEC,
+]
 ODD = ["null", "true", "[]", "{}", '""', '"\\u0000"', '"\\ud800x"', '"x"', "-1", "0", "1.5", "NaN", "1e400", "9" * 40]
 DEEP = 10_000
 
@@ -135,7 +144,7 @@ def titles(page: Page) -> list[str]:
 
 @every_spec
 def test_an_empty_list_says_nothing(spec: Spec) -> None:
-    assert parse(spec, spec.items.request, listing(spec, [])) == Page()
+    assert parse(spec, spec.items.request, listing(spec, [])) == spec.items.around
 
 
 @every_spec
@@ -243,7 +252,9 @@ def test_an_item_that_states_a_key_twice_is_rejected_and_its_page_goes_on(spec: 
 
 @every_spec
 def test_an_object_in_an_item_that_states_a_key_twice_costs_the_item(spec: Spec) -> None:
-    nested = next(name for name, value in spec.items.item.items() if isinstance(value, dict | list) and value)
+    nested = next((name for name, value in spec.items.item.items() if isinstance(value, dict | list) and value), None)
+    if nested is None:
+        pytest.skip("the items of this provider hold no objects")
     inner = spec.items.item[nested]
     first = inner[0] if isinstance(inner, list) else inner
     assert isinstance(first, dict)

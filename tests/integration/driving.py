@@ -22,6 +22,8 @@ ROOTS = {
     "feed": "",
     "spotify": "/spotify/v1",
     "tidal": "/tidal/v2",
+    "discogs": "/discogs",
+    "itunes": "/itunes",
 }
 TOKENS = {"spotify": "/spotify/token", "tidal": "/tidal/token"}
 LIMIT_SECONDS = 60.0

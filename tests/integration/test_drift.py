@@ -138,7 +138,7 @@ def test_a_held_page_is_told_to_people_at_once(base: str) -> None:
     assert "isrcs filled in 0 of" in step.notice.body
 
 
-@pytest.mark.parametrize("adapter", ["feed", "deezer", "musicbrainz"])
+@pytest.mark.parametrize("adapter", ["feed", "deezer", "musicbrainz", "discogs", "itunes"])
 def test_a_world_that_moves_on_is_believed(base: str, adapter: str) -> None:
     followed = follow(base, adapter)
     for _ in range(4):

@@ -3,13 +3,18 @@ import pytest
 from sandbox.catalogue import World
 from sandbox.control import compare
 from sandbox.deezer import Deezer
+from sandbox.discogs import Discogs
 from sandbox.evolution import merge_generation
 from sandbox.feed import Feed
+from sandbox.itunes import ITunes
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Dialect
 
 WORLD = World(5000, seed=3)
-DIALECTS = [MusicBrainz(WORLD.musicbrainz()), Deezer(WORLD.deezer()), Feed(WORLD.musicbrainz())]
+DIALECTS = [
+    *(MusicBrainz(WORLD.musicbrainz()), Deezer(WORLD.deezer()), Feed(WORLD.musicbrainz())),
+    *(Discogs(WORLD.musicbrainz()), ITunes(WORLD.deezer())),
+]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
