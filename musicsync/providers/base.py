@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
-from musicsync.records import Mode, MusicsyncError, Page, Request, Response, ScopeKind
+from musicsync.records import Mode, MusicsyncError, Page, ProviderError, Request, Response, ScopeKind
 
 
 class Scope(Struct, frozen=True, kw_only=True):
@@ -52,10 +52,19 @@ class Adapter(ABC):
     """Raised when ``parse`` reads more or other things than before, so that unchanged answers are parsed again."""
     volatile: ClassVar[bool] = False
     """Whether answers differ each time in what ``parse`` does not read (ranks, signed links)."""
+    per_month: ClassVar[int | None] = None
+    """Requests in a calendar month that the provider allows; ``None`` where it names no such quota."""
 
     def auth_headers(self, credential: str) -> dict[str, str]:
         """Return the headers that carry the credential."""
         return {"Authorization": f"Bearer {credential}"}
+
+    def auth_params(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - for those whose providers want it there
+        """Return the query parameters that carry the credential.
+
+        They are added when a request is sent, and taken out of whatever comes back: no ``Request`` ever holds them.
+        """
+        return {}
 
     def error_text(self, body: bytes) -> str:
         """Return in one line what the body of an error answer says: at most 200 characters of it."""
@@ -68,6 +77,13 @@ class Adapter(ABC):
     def is_shed(self, status: int, headers: dict[str, str]) -> bool:  # noqa: ARG002 - for those whose providers do
         """Tell whether an answer says that the provider is busy by itself, so that slowing down would not help."""
         return False
+
+    def stated_error(self, what: str, status: int, body: bytes) -> ProviderError | None:  # noqa: ARG002 - the same
+        """Return the error that the body of an error answer states, where the provider has codes that say more.
+
+        ``what`` says in words what was asked; ``None``: the status counts.
+        """
+        return None
 
     @abstractmethod
     def normalise_key(self, kind: ScopeKind, key: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote_plus, urljoin, urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -79,7 +79,8 @@ class Client:
         self._limits = limits or Limits()
         self._credential = credential
         self._auth_headers = adapter.auth_headers(credential) if credential else {}
-        for value in (credential, *self._auth_headers.values()):
+        self._auth_params = adapter.auth_params(credential) if credential else {}
+        for value in (credential, *self._auth_headers.values(), *self._auth_params.values()):
             # Also in a form that only the adapter knows, behind the scheme's name ("Basic dXNlcjo...").
             Secret(value.rpartition(" ")[2])
         self._allowed_hosts = frozenset(host.strip().lower() for host in allowed_hosts)
@@ -119,7 +120,8 @@ class Client:
         now = outcomes.clock(headers, datetime.now(UTC))
         if answer.status_code == HTTPStatus.OK or (answer.status_code == HTTPStatus.NOT_MODIFIED and etag):
             pause = outcomes.pause(headers, now)
-            return Response(status=answer.status_code, headers=headers, body=body, url=answer.url, pause=pause)
+            url = outcomes.without(self._credential, self._bare(answer.url))
+            return Response(status=answer.status_code, headers=headers, body=body, url=url, pause=pause)
         # An error may quote what was sent. The credential goes before the text is cut, so that no half of it is left.
         body = outcomes.without(self._credential, body.decode("utf-8", "replace")).encode()
         raise outcomes.error_of(self._adapter, what, answer.status_code, headers, body, now=now)
@@ -144,10 +146,11 @@ class Client:
                 raise Transient(f"{what}: no answer in time, after redirects to {urlsplit(url).path}")
             # Where a proxy resolves the names, the name is all that can be checked here.
             addresses.check_name(_host(url), allow_private=self._allow_private)
+            trusted = same_place(self._base_url, url)
             answer = self._session.get(
                 url,
-                params=params,
-                headers={**headers, **(self._auth_headers if same_place(self._base_url, url) else {})},
+                params={**params, **(self._auth_params if trusted else {})},
+                headers={**headers, **(self._auth_headers if trusted else {})},
                 stream=True,
                 allow_redirects=False,
                 timeout=(self._limits.connect, self._limits.read),
@@ -162,8 +165,8 @@ class Client:
         raise Permanent(f"{what}: more than {_MOST_REDIRECTS} redirects, the last to {urlsplit(url).path}")
 
     def _followed(self, what: str, answer: requests.Response) -> str:
-        """Return where a redirect leads, if that is a place to be followed to."""
-        target = urljoin(answer.url, answer.headers["location"])
+        """Return where a redirect leads, if that is a place to be followed to; without the credential, in any case."""
+        target = self._bare(urljoin(answer.url, answer.headers["location"]))
         if same_place(answer.url, target) or same_place(self._base_url, target):
             return target
         downgraded = urlsplit(answer.url).scheme == "https" and urlsplit(target).scheme != "https"
@@ -173,6 +176,17 @@ class Client:
             f"{what}: {answer.status_code} leads to another host or port ({urlsplit(target).netloc}), which is not "
             "followed; correct the provider's base URL if it moved, or add the host to its allowed hosts"
         )
+
+    def _bare(self, url: str) -> str:
+        """Return the URL without the parameters that carry the credential, by whatever name it gives them back."""
+        if not self._auth_params:
+            return url
+        parts = urlsplit(url)
+        kept = [pair for pair in parts.query.split("&") if not self._tells(unquote_plus(pair))]
+        return urlunsplit(parts._replace(query="&".join(kept)))
+
+    def _tells(self, pair: str) -> bool:
+        return pair.partition("=")[0] in self._auth_params or self._credential in pair
 
     def _failure(self, what: str, error: Exception, deadline: float) -> ProviderError:
         """Return the error for a request that came to no answer."""

@@ -33,6 +33,11 @@ def error_of(
     """
     message = f"{what}: {status} {adapter.error_text(body)}".rstrip()
     shown = excerpt(body)
+    if stated := adapter.stated_error(what, status, body):
+        stated.excerpt = shown
+        if isinstance(stated, RateLimited) and stated.retry_after is None:
+            stated.retry_after = wait(headers, now)
+        return stated
     if adapter.is_shed(status, headers):
         return Shed(message, excerpt=shown)
     if adapter.is_rate_limit(status, headers):
