@@ -31,24 +31,26 @@ def error_of(
     ``what`` says in words what was asked ("GET /artist/27"); ``headers`` have lower-case names; ``body`` holds no
     credential; ``now`` is the time of the answer (``clock``), against which the times in its headers are read.
     """
+    error = adapter.stated_error(what, status, body) or _error_by_status(adapter, what, status, headers, body)
+    if isinstance(error, RateLimited) and error.retry_after is None:
+        error.retry_after = wait(headers, now)
+    error.excerpt = excerpt(body)
+    return error
+
+
+def _error_by_status(adapter: Adapter, what: str, status: int, headers: dict[str, str], body: bytes) -> ProviderError:
     message = f"{what}: {status} {adapter.error_text(body)}".rstrip()
-    shown = excerpt(body)
-    if stated := adapter.stated_error(what, status, body):
-        stated.excerpt = shown
-        if isinstance(stated, RateLimited) and stated.retry_after is None:
-            stated.retry_after = wait(headers, now)
-        return stated
     if adapter.is_shed(status, headers):
-        return Shed(message, excerpt=shown)
+        return Shed(message)
     if adapter.is_rate_limit(status, headers):
-        return RateLimited(message, wait(headers, now), excerpt=shown)
+        return RateLimited(message)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY):
-        return Transient(message, excerpt=shown)
+        return Transient(message)
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return Gone(message, excerpt=shown)
+        return Gone(message)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Refused(f"{message}: the credential was refused, or is needed here", excerpt=shown)
-    return Permanent(message, excerpt=shown)
+        return Refused(f"{message}: the credential was refused, or is needed here")
+    return Permanent(message)
 
 
 def wait(headers: dict[str, str], now: datetime) -> float | None:

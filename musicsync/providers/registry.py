@@ -3,10 +3,11 @@
 from musicsync.providers.base import Adapter
 from musicsync.providers.deezer import Deezer
 from musicsync.providers.feed import Feed
+from musicsync.providers.jamendo import Jamendo
 from musicsync.providers.musicbrainz import MusicBrainz
 from musicsync.records import MusicsyncError
 
-ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (MusicBrainz(), Deezer(), Feed())}
+ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (MusicBrainz(), Deezer(), Feed(), Jamendo())}
 
 
 def get(name: str) -> Adapter:

@@ -37,7 +37,10 @@ class Scoped(Struct, frozen=True, kw_only=True):
 
 
 class ListForm(Struct, frozen=True, kw_only=True):
-    """A list of items: how one is asked for and written, with an item that is right."""
+    """A list of items: how one is asked for and written, with an item that is right.
+
+    ``name`` is the way to the list ("toptracks.track"); ``digits`` tells whether a number may also come as text.
+    """
 
     request: Request
     name: str
@@ -45,6 +48,7 @@ class ListForm(Struct, frozen=True, kw_only=True):
     item: dict[str, object]
     title: tuple[str, ...] = ("title",)
     number: tuple[str, ...]
+    digits: bool = False
 
 
 class Spec(Struct, frozen=True, kw_only=True):

@@ -18,11 +18,11 @@ from musicsync.records import (
     TrackRecord,
     Transient,
 )
-from tests.contract import deezer, feed, musicbrainz
+from tests.contract import deezer, feed, jamendo, musicbrainz
 from tests.contract.spec import Refused, Said, Scoped, Spec
 from tests.contract.storable import unstorable
 
-SPECS = [musicbrainz.SPEC, deezer.SPEC, feed.SPEC]
+SPECS = [musicbrainz.SPEC, deezer.SPEC, feed.SPEC, jamendo.SPEC]
 ODD = ["null", "true", "[]", "{}", '""', '"\\u0000"', '"\\ud800x"', '"x"', "-1", "0", "1.5", "NaN", "1e400", "9" * 40]
 DEEP = 10_000
 
@@ -115,7 +115,13 @@ def test_a_walk_reaches_every_track_and_ends(spec: Spec) -> None:
 
 
 def listing(spec: Spec, items: list[object]) -> dict[str, object]:
-    return {**spec.items.envelope, spec.items.name: items}
+    *way, last = spec.items.name.split(".")
+    body = json.loads(json.dumps(spec.items.envelope))
+    holder = body
+    for name in way:
+        holder = holder[name]
+    holder[last] = items
+    return body
 
 
 def changed(item: dict[str, object], path: tuple[str, ...], value: object) -> dict[str, object]:
@@ -154,6 +160,9 @@ def test_one_wrong_item_is_rejected_and_its_page_goes_on(spec: Spec, wrong: obje
 def test_a_number_that_is_none_costs_its_item_only(spec: Spec, value: object) -> None:
     wrong = changed(spec.items.item, spec.items.number, value)
     page = parse(spec, spec.items.request, listing(spec, [wrong, spec.items.item]))
+    if value == "12" and spec.items.digits:
+        assert page.rejected == ()
+        return
     assert len(page.rejected) == 1
     assert spec.items.number[-1] in page.rejected[0].reason
     assert len(titles(page)) == 1
@@ -222,9 +231,8 @@ def twice(item: dict[str, object], path: tuple[str, ...]) -> bytes:
 
 def page_of(spec: Spec, *items: bytes) -> bytes:
     empty = json.dumps(listing(spec, [])).encode()
-    return empty.replace(
-        f'"{spec.items.name}": []'.encode(), f'"{spec.items.name}": ['.encode() + b", ".join(items) + b"]"
-    )
+    name = spec.items.name.rpartition(".")[2]
+    return empty.replace(f'"{name}": []'.encode(), f'"{name}": ['.encode() + b", ".join(items) + b"]")
 
 
 @every_spec
@@ -243,7 +251,9 @@ def test_an_item_that_states_a_key_twice_is_rejected_and_its_page_goes_on(spec: 
 
 @every_spec
 def test_an_object_in_an_item_that_states_a_key_twice_costs_the_item(spec: Spec) -> None:
-    nested = next(name for name, value in spec.items.item.items() if isinstance(value, dict | list) and value)
+    nested = next((name for name, value in spec.items.item.items() if isinstance(value, dict | list) and value), None)
+    if nested is None:
+        pytest.skip("an item holds no object")
     inner = spec.items.item[nested]
     first = inner[0] if isinstance(inner, list) else inner
     assert isinstance(first, dict)

@@ -15,7 +15,7 @@ REQUEST = Request(path="feed/tracks", params={"limit": "2"})
 class InQuery(Feed):
     """The feed, with the credential in its query."""
 
-    def auth_headers(self, credential: str) -> dict[str, str]:
+    def auth_headers(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - not there
         return {}
 
     def auth_params(self, credential: str) -> dict[str, str]:
@@ -71,17 +71,21 @@ def test_a_redirect_to_an_allowed_host_is_followed_without_it(name: str) -> None
 
 def test_on_the_way_back_it_is_sent_again() -> None:
     back: list[bytes] = []
-    with serving(lambda connection: connection.sendall(back[0])) as other:
-        with serving(moved(f"http://localhost:{other.port}/there"), answer()) as server:
-            back.append(moved(f"{server.url}/home"))
-            assert get(server, "localhost").url == f"{server.url}/home"
+    with (
+        serving(lambda connection: connection.sendall(back[0])) as other,
+        serving(moved(f"http://localhost:{other.port}/there"), answer()) as server,
+    ):
+        back.append(moved(f"{server.url}/home"))
+        assert get(server, "localhost").url == f"{server.url}/home"
     assert first_lines(server)[1] == f"GET /home?api_key={QUOTED}"
 
 
 def test_a_refused_redirect_does_not_tell_it() -> None:
-    with serving(moved(f"http://elsewhere.example/x?api_key={QUOTED}")) as server:
-        with pytest.raises(Permanent, match="another host") as raised:
-            get(server)
+    with (
+        serving(moved(f"http://elsewhere.example/x?api_key={QUOTED}")) as server,
+        pytest.raises(Permanent, match="another host") as raised,
+    ):
+        get(server)
     assert "pl4nted" not in told(raised.value)
 
 
