@@ -15,9 +15,17 @@ from sandbox.server import Limits, Sandbox
 def main() -> int:
     """Serve as the command line says; return the exit code."""
     options = _parser().parse_args()
-    limits = Limits(options.musicbrainz_rate, options.deezer_quota, options.feed_rate, not options.no_limits)
+    limits = Limits(
+        options.musicbrainz_rate,
+        options.deezer_quota,
+        options.feed_rate,
+        options.jamendo_rate,
+        enforced=not options.no_limits,
+    )
     world = World(options.tracks, options.seed, options.generation)
-    sandbox = Sandbox(world, limits, options.feed_token, options.feed_memory)
+    keys = {"jamendo": options.jamendo_client_id}
+    asked_for = {dialect: key for dialect, key in keys.items() if key}
+    sandbox = Sandbox(world, limits, options.feed_token, options.feed_memory, asked_for)
     return asyncio.run(_serve(sandbox, options.host, options.port))
 
 
@@ -53,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--musicbrainz-rate", type=_rate, default=real.musicbrainz_rate, help="requests per second")
     parser.add_argument("--deezer-quota", type=_Between(1, 10**9), default=real.deezer_quota, help="requests per 5 s")
     parser.add_argument("--feed-rate", type=_rate, default=real.feed_rate, help="requests per second")
+    parser.add_argument("--jamendo-rate", type=_rate, default=real.jamendo_rate, help="requests per second")
+    parser.add_argument("--jamendo-client-id", help="client_id that Jamendo asks for; none by default")
     parser.add_argument("--feed-token", help="bearer token that the feed asks for; none by default")
     parser.add_argument(
         "--feed-memory", type=_Between(1, 10_000), default=KEPT_MEGABYTES, help="MB of pages of the feed that are kept"

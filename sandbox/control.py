@@ -95,10 +95,13 @@ class ScopesHandler(ControlHandler):
         elif provider == "deezer":
             indexes = self.world.deezer().first_artists()
             self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
+        elif provider == "jamendo":
+            indexes = self.world.musicbrainz().first_artists()
+            self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
         elif provider == "feed":
             self.answer({"feed": [""]})
         else:
-            self.refuse(400, "scopes: provider must be musicbrainz, deezer or feed")
+            self.refuse(400, f"scopes: provider must be one of {', '.join(self.dialects)}")
 
 
 class StateHandler(ControlHandler):

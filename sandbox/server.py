@@ -5,6 +5,7 @@ A request to a dialect is counted, held against the limit, given its fault if on
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -18,6 +19,7 @@ from sandbox.catalogue import World
 from sandbox.deezer import Deezer
 from sandbox.faults import Faults, Rule
 from sandbox.feed import KEPT_MEGABYTES, Feed
+from sandbox.jamendo import Jamendo
 from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Answer, Ask, Dialect
@@ -31,6 +33,7 @@ class Limits(Struct, frozen=True):
     musicbrainz_rate: float = 1
     deezer_quota: int = 50
     feed_rate: float = 50
+    jamendo_rate: float = 1
     enforced: bool = True
 
 
@@ -110,8 +113,15 @@ class Sandbox:
     """A world and its server."""
 
     def __init__(
-        self, world: World, limits: Limits, feed_token: str | None = None, kept_megabytes: int = KEPT_MEGABYTES
+        self,
+        world: World,
+        limits: Limits,
+        feed_token: str | None = None,
+        kept_megabytes: int = KEPT_MEGABYTES,
+        keys: Mapping[str, str] | None = None,
     ) -> None:
+        """Make the dialects; ``keys`` has, by dialect, what those ask for that take a key in the query."""
+        keys = keys or {}
         self.world = world
         self.faults = Faults()
         bucket = TokenBucket(limits.musicbrainz_rate) if limits.enforced else None
@@ -123,7 +133,13 @@ class Sandbox:
             Gate(musicbrainz, "/musicbrainz/ws/2", bucket or Unlimited(), self.faults),
             Gate(Deezer(world.deezer()), "/deezer", window, self.faults),
             Gate(feed, "/feed", feed_limit, self.faults),
+            self._limited(
+                Jamendo(world.musicbrainz(), keys.get("jamendo")), "/jamendo/v3.0", limits.jamendo_rate, limits
+            ),
         )
+
+    def _limited(self, dialect: Dialect, root: str, rate: float, limits: Limits) -> Gate:
+        return Gate(dialect, root, TokenBucket(rate) if limits.enforced else Unlimited(), self.faults)
 
     def application(self) -> Application:
         """Return the routes."""

@@ -246,7 +246,7 @@ def _error(what: str, body: bytes) -> ProviderError | None:
     if number == _RATE_LIMIT:
         return RateLimited(said)
     if number in _REFUSALS:
-        return Refused(f"{said}: the client_id was refused, or may not do this")
+        return Refused(f"{said}: the credential was refused, or may not do this: it is a client_id")
     if number == _NO_METHOD:
         return _withdrawn(said)
     return Transient(said) if number == _UNKNOWN else Permanent(said)

@@ -10,7 +10,7 @@ from musicsync.models import Provider
 from musicsync.providers import registry
 from musicsync.providers.base import Adapter
 from musicsync.providers.http import Client, client_of
-from musicsync.records import MusicsyncError, Page, ProviderError, RateLimited, Request, Response
+from musicsync.records import MusicsyncError, Page, ProviderError, RateLimited, Refused, Request, Response
 from musicsync.sync import budget, circuit
 
 LATE_SECONDS = 0.02
@@ -49,6 +49,12 @@ def client_for(provider: Provider, adapter: Adapter) -> Client:
     )
 
 
+def refusal(provider: Provider, error: Refused) -> Refused:
+    """Return what the provider answered, with the setting by which an operator can put it right."""
+    setting, stored = provider.credential_setting, f"`manage.py provider credential {provider}`"
+    return Refused(f"{error}; {provider} takes it from {setting}, else from {stored}", excerpt=error.excerpt)
+
+
 def wait_for_turn(provider: Provider) -> None:
     """Wait for the slot of a request that no fetch is for, as that of a redirect.
 
@@ -85,6 +91,8 @@ def ask_once(provider: Provider) -> Answer:
     except RateLimited as error:
         budget.cool_down(provider.budget_id, error.retry_after)
         raise
+    except Refused as error:
+        raise refusal(provider, error) from error
     if response.pause:
         budget.cool_down(provider.budget_id, response.pause)
     return Answer(request, response, page, seconds)

@@ -25,7 +25,7 @@ from musicsync.records import (
 )
 from musicsync.redaction import keep_secrets_out
 from musicsync.sync import apply, budget, circuit, fetches, limits, sql
-from musicsync.sync.asking import client_for, probe, wait_for, wait_for_turn
+from musicsync.sync.asking import client_for, probe, refusal, wait_for, wait_for_turn
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
 
@@ -107,7 +107,7 @@ def _work_on(lease: Lease, slot_at: float, send_ahead: SendAhead | None) -> Step
         return _put_off(lease, provider, error)
     except Refused as error:
         if not probe(provider):
-            return _put_off(lease, provider, error)
+            return _put_off(lease, provider, refusal(provider, error))
         # The credential is good for other things: it is this request that is refused.
         fetches.bury(lease, str(error), excerpt=error.excerpt)
     except Gone as error:

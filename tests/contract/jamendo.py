@@ -231,7 +231,7 @@ SPEC = Spec(
         fault(1, Transient),
         fault(3, Permanent),
         fault(4, Permanent),
-        fault(5, CredentialRefused, "because (code 5): the client_id was refused"),
+        fault(5, CredentialRefused, "because (code 5): the credential was refused"),
         fault(6, RateLimited),
         fault("6", RateLimited),
         fault(7, Permanent, "correct the provider's base URL"),

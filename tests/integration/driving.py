@@ -16,7 +16,7 @@ from musicsync.sync.asking import probe
 from musicsync.sync.work import work
 from tests.helpers import wait_until
 
-ROOTS = {"musicbrainz": "/musicbrainz/ws/2", "deezer": "/deezer", "feed": ""}
+ROOTS = {"musicbrainz": "/musicbrainz/ws/2", "deezer": "/deezer", "feed": "", "jamendo": "/jamendo/v3.0"}
 LIMIT_SECONDS = 60.0
 
 

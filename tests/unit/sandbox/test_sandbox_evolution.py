@@ -5,11 +5,17 @@ from sandbox.control import compare
 from sandbox.deezer import Deezer
 from sandbox.evolution import merge_generation
 from sandbox.feed import Feed
+from sandbox.jamendo import Jamendo
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Dialect
 
 WORLD = World(5000, seed=3)
-DIALECTS = [MusicBrainz(WORLD.musicbrainz()), Deezer(WORLD.deezer()), Feed(WORLD.musicbrainz())]
+DIALECTS = [
+    MusicBrainz(WORLD.musicbrainz()),
+    Deezer(WORLD.deezer()),
+    Feed(WORLD.musicbrainz()),
+    Jamendo(WORLD.musicbrainz()),
+]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
