@@ -42,6 +42,7 @@ LISTED = {
     "position": 1,
     "releasedate": "2019-05-17",
     "audio": "https://audio.example/?trackid=31&from=signed",
+    "waveform": '{\n  "peaks":[0, 1]\n }',
     "musicinfo": {"tags": {"genres": ["rock"], "instruments": [], "vartags": ["happy"]}},
 }
 OTHER = {**LISTED, "id": "32", "name": "Dusk", "position": 2}
