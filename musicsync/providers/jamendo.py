@@ -286,9 +286,10 @@ def _newest(items: list[Any], response: Response) -> str | None:
 
 def _go_on(page: PageBuilder, link: str | None, received: int, request: Request) -> None:
     """Ask for the page after this one, if there is one."""
-    if "limit" not in request.params or "offset" not in request.params:
+    asked = [request.params.get(name, "") for name in ("offset", "limit")]
+    if not all(number.isdecimal() for number in asked):
         return
-    offset, limit = int(request.params["offset"]), int(request.params["limit"])
+    offset, limit = map(int, asked)
     received += sum(item.path.count("[") == 1 for item in page.rejected)
     following = offset + limit if received >= limit else None
     if link:

@@ -4,10 +4,13 @@ from musicsync.providers.base import Adapter
 from musicsync.providers.deezer import Deezer
 from musicsync.providers.feed import Feed
 from musicsync.providers.jamendo import Jamendo
+from musicsync.providers.lastfm import LastFm
 from musicsync.providers.musicbrainz import MusicBrainz
 from musicsync.records import MusicsyncError
 
-ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (MusicBrainz(), Deezer(), Feed(), Jamendo())}
+ADAPTERS: dict[str, Adapter] = {
+    adapter.name: adapter for adapter in (MusicBrainz(), Deezer(), Feed(), Jamendo(), LastFm())
+}
 
 
 def get(name: str) -> Adapter:

@@ -18,11 +18,11 @@ from musicsync.records import (
     TrackRecord,
     Transient,
 )
-from tests.contract import deezer, feed, jamendo, musicbrainz
+from tests.contract import deezer, feed, jamendo, lastfm, musicbrainz
 from tests.contract.spec import Refused, Said, Scoped, Spec
 from tests.contract.storable import unstorable
 
-SPECS = [musicbrainz.SPEC, deezer.SPEC, feed.SPEC, jamendo.SPEC]
+SPECS = [musicbrainz.SPEC, deezer.SPEC, feed.SPEC, jamendo.SPEC, lastfm.SPEC]
 ODD = ["null", "true", "[]", "{}", '""', '"\\u0000"', '"\\ud800x"', '"x"', "-1", "0", "1.5", "NaN", "1e400", "9" * 40]
 DEEP = 10_000
 
