@@ -4,8 +4,8 @@
 
 **World.** The catalogue is a row of blocks of 100 tracks. A block is a pure function of (seed, generation, number), so
 that nothing is stored and every run, on every machine, serves the same catalogue. Names, durations, release sizes,
-scripts and gaps follow measured catalogues (``figures.py``). MusicBrainz, Jamendo and the feed serve blocks [0, B),
-Deezer serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 % of each is in both.
+scripts and gaps follow measured catalogues (``figures.py``). Deezer serves blocks [0.4 B, 1.4 B), the others [0, B):
+with a track count that is a multiple of 500, exactly 60 % of each is in both.
 
 **Generations.** ``POST /control/evolve`` moves the world one generation on. In each, 2 % of the tracks are edited,
 0.5 % removed, 1 % added and some artists merged into others. There are 100 generations at most.
@@ -18,6 +18,8 @@ Deezer serves [0.4 B, 1.4 B): with a track count that is a multiple of 500, exac
     ``index``/``limit``/``next``, errors inside HTTP 200, volatile ranks, merged ids answered in place
 ``/jamendo/v3.0/``
     ``offset``/``limit``/``headers.next``, errors in the head of a 200, signed links, optional ``client_id``
+``/lastfm/2.0/``
+    all by ``?method=``, names for ids, one object for a list of one, errors inside HTTP 200, optional ``api_key``
 ``/feed/tracks``
     a bulk feed: cursor, ``since``, strong ETags, 429 with Retry-After, optional Bearer token
 

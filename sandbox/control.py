@@ -98,6 +98,9 @@ class ScopesHandler(ControlHandler):
         elif provider == "jamendo":
             indexes = self.world.musicbrainz().first_artists()
             self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
+        elif provider == "lastfm":
+            artists = self.world.musicbrainz().first_artists()
+            self.answer({"artist": [mbids.encode("artist", index) for index in artists]})
         elif provider == "feed":
             self.answer({"feed": [""]})
         else:

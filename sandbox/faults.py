@@ -32,7 +32,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of fault and the requests that it befalls."""
 
     kind: Kind
-    dialect: Literal["musicbrainz", "deezer", "feed", "jamendo"] | None = None
+    dialect: Literal["musicbrainz", "deezer", "feed", "jamendo", "lastfm"] | None = None
     path: str = ""
     share: float = 1.0
     every: int = 1

@@ -20,6 +20,7 @@ from sandbox.deezer import Deezer
 from sandbox.faults import Faults, Rule
 from sandbox.feed import KEPT_MEGABYTES, Feed
 from sandbox.jamendo import Jamendo
+from sandbox.lastfm import LastFm
 from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Answer, Ask, Dialect
@@ -34,6 +35,7 @@ class Limits(Struct, frozen=True):
     deezer_quota: int = 50
     feed_rate: float = 50
     jamendo_rate: float = 1
+    lastfm_rate: float = 5
     enforced: bool = True
 
 
@@ -136,6 +138,7 @@ class Sandbox:
             self._limited(
                 Jamendo(world.musicbrainz(), keys.get("jamendo")), "/jamendo/v3.0", limits.jamendo_rate, limits
             ),
+            self._limited(LastFm(world.musicbrainz(), keys.get("lastfm")), "/lastfm", limits.lastfm_rate, limits),
         )
 
     def _limited(self, dialect: Dialect, root: str, rate: float, limits: Limits) -> Gate:

@@ -10,7 +10,7 @@ from musicsync.sync import budget, fetches
 from tests.unit.sandbox.serving import serve
 
 TRACKS, SEED = 300, 1
-CREDENTIALS = {"MUSICSYNC_CREDENTIAL_JAMENDO": "jamendo-client-id"}
+CREDENTIALS = {"MUSICSYNC_CREDENTIAL_JAMENDO": "jamendo-client-id", "MUSICSYNC_CREDENTIAL_LASTFM": "lastfm-api-key"}
 
 
 @pytest.fixture

@@ -16,7 +16,13 @@ from musicsync.sync.asking import probe
 from musicsync.sync.work import work
 from tests.helpers import wait_until
 
-ROOTS = {"musicbrainz": "/musicbrainz/ws/2", "deezer": "/deezer", "feed": "", "jamendo": "/jamendo/v3.0"}
+ROOTS = {
+    "musicbrainz": "/musicbrainz/ws/2",
+    "deezer": "/deezer",
+    "feed": "",
+    "jamendo": "/jamendo/v3.0",
+    "lastfm": "/lastfm",
+}
 LIMIT_SECONDS = 60.0
 
 

@@ -39,7 +39,12 @@ def key(settings: SimpleNamespace) -> str:
 
 
 @pytest.mark.parametrize(
-    ("adapter", "asks_for"), [("feed", {"feed_token": RIGHT}), ("jamendo", {"keys": {"jamendo": RIGHT}})]
+    ("adapter", "asks_for"),
+    [
+        ("feed", {"feed_token": RIGHT}),
+        ("jamendo", {"keys": {"jamendo": RIGHT}}),
+        ("lastfm", {"keys": {"lastfm": RIGHT}}),
+    ],
 )
 def test_a_credential_that_is_refused_and_one_that_is_taken_are_seen_nowhere(
     process_env: dict[str, str], key: str, tmp_path: Path, adapter: str, asks_for: dict[str, Any]
