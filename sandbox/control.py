@@ -99,8 +99,8 @@ class ScopesHandler(ControlHandler):
             indexes = self.world.musicbrainz().first_artists()
             self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
         elif provider == "lastfm":
-            artists = self.world.musicbrainz().first_artists()
-            self.answer({"artist": [mbids.encode("artist", index) for index in artists]})
+            indexes = self.world.musicbrainz().first_artists()
+            self.answer({"artist": [mbids.encode("artist", index) for index in indexes]})
         elif provider == "feed":
             self.answer({"feed": [""]})
         else:

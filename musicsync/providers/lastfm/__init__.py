@@ -26,17 +26,31 @@ Left out:   listeners, play counts, ranks in charts, biographies, images.
 
 import re
 from http import HTTPStatus
-from typing import Any, Final
-from urllib.parse import unquote_plus, urlsplit
+from typing import Final
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
 from musicsync.identifiers import clean_text
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
 from musicsync.providers.collect import PageBuilder
-from musicsync.providers.wire import Each, Text, Whole
+from musicsync.providers.lastfm import names
+from musicsync.providers.lastfm.answers import (
+    LISTS,
+    Album,
+    Albums,
+    AlbumTracks,
+    Answer,
+    Artist,
+    Artists,
+    Fault,
+    Matches,
+    Tags,
+    Track,
+    Tracks,
+    each,
+)
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -64,133 +78,10 @@ _NOT_FOUND = re.compile(r"\bnot (be )?found\b", re.IGNORECASE)
 _DATE = re.compile(r"([0-9]{1,2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* ([0-9]{4})", re.ASCII)
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _NO_GENRES = frozenset({"albums i own", "favorites", "favourites", "favourite albums", "seen live"})
-_BETWEEN = "_"
-_KEYS: Final[dict[ScopeKind, str]] = {
-    "artist": "a name, an address at last.fm or a MusicBrainz id; a / in a name is written %2F",
-    "release": "ARTIST/ALBUM, an address at last.fm or a MusicBrainz id; a / in a name is written %2F",
-    "recording": "ARTIST/_/TRACK, an address at last.fm or a MusicBrainz id; a / in a name is written %2F",
-}
 _PARAMETERS: Final[dict[ScopeKind, tuple[str, tuple[str, ...]]]] = {
     "artist": (_ARTIST, ("artist",)),
     "release": (_ALBUM, ("artist", "album")),
     "recording": (_TRACK, ("artist", "track")),
-}
-
-
-class Place(Struct, rename={"total_pages": "totalPages"}):
-    """Where an item stands in its list, or a page in its pages."""
-
-    rank: Whole | None = None
-    total_pages: Whole | None = None
-
-
-class Artist(Struct):
-    """An artist, wherever it is named."""
-
-    name: Text
-
-
-class Tag(Struct):
-    """A tag."""
-
-    name: str | None = None
-
-
-class Tags(Struct):
-    """The tags of an album."""
-
-    tag: list[Tag] | Tag | None = None
-
-
-class AlbumTrack(Struct, rename={"place": "@attr"}):
-    """A track in the list of an album."""
-
-    name: Text
-    artist: Artist | Text | None = None
-    duration: Whole | UnsetType | None = UNSET
-    place: Place | None = None
-
-
-class AlbumTracks(Struct):
-    """The tracks of an album."""
-
-    track: list[AlbumTrack] | AlbumTrack | None = None
-
-
-class Album(Struct):
-    """An album, whole in ``album.getInfo`` and with fewer fields in lists. Tags have had two names."""
-
-    name: Text
-    artist: Artist | Text
-    mbid: str | None = None
-    releasedate: str | UnsetType | None = UNSET
-    tracks: AlbumTracks | str | UnsetType | None = UNSET
-    tags: Tags | str | UnsetType | None = UNSET
-    toptags: Tags | str | UnsetType | None = UNSET
-
-
-class Track(Struct):
-    """A track by itself."""
-
-    name: Text
-    artist: Artist | Text
-    duration: Whole | UnsetType | None = UNSET
-
-
-class Albums(Struct, rename={"place": "@attr"}):
-    """A page of albums."""
-
-    album: list[Album] | Album | None = None
-    place: Place | None = None
-
-
-class Artists(Struct):
-    """A page of artists."""
-
-    artist: list[Artist] | Artist | None = None
-
-
-class Tracks(Struct):
-    """A page of tracks."""
-
-    track: list[Track] | Track | None = None
-
-
-class Matches(Struct):
-    """What a search found."""
-
-    albummatches: Albums | str | None = None
-    artistmatches: Artists | str | None = None
-    trackmatches: Tracks | str | None = None
-
-
-class Fault(Struct):
-    """What an error says."""
-
-    error: int | str | None = None
-    message: str | None = None
-
-
-class Answer(Fault):
-    """Any answer: one of these stands in it."""
-
-    artist: Artist | UnsetType = UNSET
-    album: Album | UnsetType = UNSET
-    track: Track | UnsetType = UNSET
-    topalbums: Albums | UnsetType = UNSET
-    topartists: Artists | UnsetType = UNSET
-    toptracks: Tracks | UnsetType = UNSET
-    results: Matches | UnsetType = UNSET
-
-
-_LISTS = {
-    "album.tracks.track": Each(AlbumTrack),
-    "topalbums.album": Each(Album),
-    "topartists.artist": Each(Artist),
-    "toptracks.track": Each(Track),
-    "results.albummatches.album": Each(Album),
-    "results.artistmatches.artist": Each(Artist),
-    "results.trackmatches.track": Each(Track),
 }
 
 
@@ -200,7 +91,7 @@ class LastFm(Adapter):
     name = "lastfm"
     label = "Last.fm"
     base_url = "https://ws.audioscrobbler.com"
-    scope_kinds = tuple(_KEYS)
+    scope_kinds = tuple(names.KEYS)
     rate = 5.0
     burst = 1
     credential = "required"
@@ -226,9 +117,9 @@ class LastFm(Adapter):
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
         """Return a MusicBrainz id in lower case, or the names as they are written, joined by "/"."""
-        found = keys.uuid_key(key) or (_names_key(kind, _names(key)) if kind in _KEYS else None)
-        if found is None or kind not in _KEYS:
-            raise keys.bad_scope(self.label, kind, key, _KEYS)
+        found = keys.uuid_key(key) or (names.key_of(kind, names.of(key)) if kind in names.KEYS else None)
+        if found is None or kind not in names.KEYS:
+            raise keys.bad_scope(self.label, kind, key, names.KEYS)
         return found
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
@@ -236,31 +127,31 @@ class LastFm(Adapter):
         key = self.normalise_key(scope.kind, scope.key)
         method, parameters = _PARAMETERS[scope.kind]
         if keys.uuid_key(key):
-            return [_ask(method, mbid=key)]
-        names = [name for name in _names(key) if name != _BETWEEN or scope.kind != "recording"]
-        return [_ask(method, **dict(zip(parameters, names, strict=True)))]
+            return [_ask(method, {"mbid": key})]
+        named = [name for name in names.of(key) if name != names.BETWEEN]
+        return [_ask(method, dict(zip(parameters, named, strict=True)))]
 
     def probe(self) -> Request:
         """Return a request for one artist of a chart."""
-        return _ask("tag.getTopArtists", tag="rock", limit="1")
+        return _ask("tag.getTopArtists", {"tag": "rock", "limit": "1"})
 
     def parse(self, request: Request, response: Response) -> Page:
         """Return what an answer says; which form it has is told by the field that stands in it."""
         method = request.params.get("method", "")
         what = f"GET /{request.path} {method}".strip()
-        answer, rejected = wire.decode(response.body, Answer, _LISTS)
+        answer, rejected = wire.decode(response.body, Answer, LISTS)
         if answer.error is not None:
             raise _error(what, answer)
         page = PageBuilder(rejected)
         page.form = method
         if isinstance(answer.album, Album):
-            _merge(page, request, "release", _id(_name(answer.album.artist), answer.album.name))
+            _merge(page, request, "release", names.id_of(_name(answer.album.artist), answer.album.name))
             _add_album(page, answer.album)
         elif isinstance(answer.artist, Artist):
-            _merge(page, request, "artist", _id(answer.artist.name))
+            _merge(page, request, "artist", names.id_of(answer.artist.name))
             _add_artist(page, answer.artist.name)
             if method == _ARTIST:
-                page.follow_ups.append(_ask(_ALBUMS, artist=clean_text(answer.artist.name), page="1"))
+                page.follow_ups.append(_ask(_ALBUMS, {"artist": clean_text(answer.artist.name), "page": "1"}))
         elif isinstance(answer.track, Track):
             _add_track(page, answer.track, unit=1)
         elif not _add_lists(page, answer, request):
@@ -268,33 +159,8 @@ class LastFm(Adapter):
         return page.page()
 
 
-def _ask(method: str, *, refreshes: tuple[Kind, str] | None = None, **params: str) -> Request:
+def _ask(method: str, params: dict[str, str], refreshes: tuple[Kind, str] | None = None) -> Request:
     return Request(path="2.0/", params={"method": method, "format": "json", **params}, refreshes=refreshes)
-
-
-def _names(key: str) -> list[str]:
-    """Return the names of a key as it is written, or of an address at last.fm."""
-    _, found, address = urlsplit(key.strip()).path.partition("/music/")
-    if "://" in key and found:
-        names = [unquote_plus(part) for part in address.split("/") if not part.startswith("+")]
-    else:
-        names = [part.replace("%2F", "/").replace("%2f", "/").replace("%25", "%") for part in key.split("/")]
-    return [" ".join(clean_text(name).split()) for name in names]
-
-
-def _names_key(kind: ScopeKind, names: list[str]) -> str | None:
-    form = {"artist": [True], "release": [True, True], "recording": [True, False, True]}[kind]
-    if not all(names) or [name != _BETWEEN for name in names] != form:
-        return None
-    return "/".join(map(_escaped, names))
-
-
-def _escaped(name: str) -> str:
-    return name.replace("%", "%25").replace("/", "%2F")
-
-
-def _id(*names: str) -> str:
-    return "/".join(_escaped(clean_text(name)).casefold() for name in names)
 
 
 def _error(what: str, fault: Fault) -> ProviderError:
@@ -325,7 +191,7 @@ def _merge(page: PageBuilder, request: Request, kind: Kind, answered: str) -> No
     """Note that another name answered than the one that was asked for: Last.fm knows some as misspelt."""
     asked = [request.params[name] for name in ("artist", "album") if name in request.params]
     if asked:
-        page.merge(kind, _id(*asked), answered)
+        page.merge(kind, names.id_of(*asked), answered)
 
 
 def _add_lists(page: PageBuilder, answer: Answer, request: Request) -> bool:
@@ -336,23 +202,25 @@ def _add_lists(page: PageBuilder, answer: Answer, request: Request) -> bool:
         if isinstance(listed, Albums):
             _add_albums(page, listed, request)
         elif isinstance(listed, Artists):
-            for artist in _each(listed.artist):
+            for artist in each(listed.artist):
                 _add_artist(page, artist.name)
         elif isinstance(listed, Tracks):
-            for track in _each(listed.track):
+            for track in each(listed.track):
                 _add_track(page, track)
     return any(part is not UNSET for part in (answer.topalbums, answer.topartists, answer.toptracks, answer.results))
 
 
 def _add_albums(page: PageBuilder, listed: Albums, request: Request) -> None:
     followed = request.params.get("method") == _ALBUMS and request.params.get("page", "").isdecimal()
-    for album in _each(listed.album):
+    for album in each(listed.album):
         if not followed:
             _add_album(page, album)
         elif (album.mbid or "").strip():
             artist, name = _name(album.artist), clean_text(album.name)
             _add_album(page, album)
-            page.follow_ups.append(_ask(_ALBUM, artist=artist, album=name, refreshes=("release", _id(artist, name))))
+            page.follow_ups.append(
+                _ask(_ALBUM, {"artist": artist, "album": name}, ("release", names.id_of(artist, name)))
+            )
     pages = (wire.whole(listed.place.total_pages) if listed.place else None) or 0
     if followed and (number := int(request.params["page"])) < pages:
         page.following = Request(path=request.path, params={**request.params, "page": str(number + 1)})
@@ -361,14 +229,14 @@ def _add_albums(page: PageBuilder, listed: Albums, request: Request) -> None:
 def _add_album(page: PageBuilder, album: Album) -> None:
     artist = _name(album.artist)
     release = ReleaseRecord(
-        external_id=_id(artist, album.name),
+        external_id=names.id_of(artist, album.name),
         title=clean_text(album.name),
         released=_released(album.releasedate),
         genres=_genres(album, artist),
         credits=_credits(page, artist),
     )
     page.add(release)
-    tracks = _each(album.tracks.track) if isinstance(album.tracks, AlbumTracks) else []
+    tracks = each(album.tracks.track) if isinstance(album.tracks, AlbumTracks) else []
     taken: set[int] = set()
     for number, track in enumerate(tracks):
         position = (wire.whole(track.place.rank) if track.place else None) or number + 1
@@ -394,7 +262,7 @@ def _add_track(page: PageBuilder, track: Track, unit: int = 1000) -> None:
     artist = _name(track.artist)
     page.add(
         TrackRecord(
-            external_id=_id(artist, _BETWEEN, track.name),
+            external_id=names.id_of(artist, names.BETWEEN, track.name),
             title=clean_text(track.name),
             duration_ms=wire.duration(wire.whole(track.duration), unit=unit),
             credits=_credits(page, artist),
@@ -403,21 +271,21 @@ def _add_track(page: PageBuilder, track: Track, unit: int = 1000) -> None:
 
 
 def _add_artist(page: PageBuilder, name: str) -> None:
-    page.add(ArtistRecord(external_id=_id(name), name=clean_text(name)))
+    page.add(ArtistRecord(external_id=names.id_of(name), name=clean_text(name)))
 
 
 def _credits(page: PageBuilder, artist: str) -> tuple[Credit, ...]:
     _add_artist(page, artist)
-    return (Credit(name=artist, artist_id=_id(artist)),)
+    return (Credit(name=artist, artist_id=names.id_of(artist)),)
 
 
 def _genres(album: Album, artist: str) -> tuple[str, ...] | UnsetType:
     stated = album.tags if album.tags is not UNSET else album.toptags
     if stated is UNSET:
         return UNSET
-    tags = _each(stated.tag) if isinstance(stated, Tags) else []
-    names = {clean_text(tag.name or "").lower() for tag in tags}
-    return tuple(sorted(names - _NO_GENRES - {"", artist.lower(), clean_text(album.name).lower()}))
+    tags = each(stated.tag) if isinstance(stated, Tags) else []
+    named = {clean_text(tag.name or "").lower() for tag in tags}
+    return tuple(sorted(named - _NO_GENRES - {"", artist.lower(), clean_text(album.name).lower()}))
 
 
 def _released(text: str | UnsetType | None) -> str | UnsetType | None:
@@ -432,8 +300,3 @@ def _released(text: str | UnsetType | None) -> str | UnsetType | None:
 
 def _name(artist: Artist | str) -> str:
     return clean_text(artist.name if isinstance(artist, Artist) else artist)
-
-
-def _each(items: Any) -> list[Any]:
-    """Return the items of a list, which is one object where it has one item and null where it has none."""
-    return items if isinstance(items, list) else [items] if items else []
