@@ -240,18 +240,17 @@ def _error(what: str, body: bytes) -> ProviderError | None:
         head = msgspec.json.decode(body, type=Envelope).headers
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    code = str(head.code or 0).strip()
-    if head.status != "failed" and code == "0":
+    code = wire.code_of(head.code or 0)
+    if head.status != "failed" and code == 0:
         return None
-    said = f"{what}: {one_line(head.error_message or 'failed')} (code {one_line(code, 20)})"
-    number = int(code) if code.isdecimal() and code.isascii() else _UNKNOWN
-    if number == _RATE_LIMIT:
+    said = f"{what}: {one_line(head.error_message or 'failed')} (code {one_line(str(head.code), 20)})"
+    if code == _RATE_LIMIT:
         return RateLimited(said)
-    if number in _REFUSALS:
+    if code in _REFUSALS:
         return Refused(f"{said}: the credential was refused, or may not do this: it is a client_id")
-    if number == _NO_METHOD:
+    if code == _NO_METHOD:
         return _withdrawn(said)
-    return Transient(said) if number == _UNKNOWN else Permanent(said)
+    return Transient(said) if code in (_UNKNOWN, None) else Permanent(said)
 
 
 def _withdrawn(said: str) -> Permanent:

@@ -11,6 +11,7 @@ another form stays what it is.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -244,6 +245,12 @@ def duration(*given: int | UnsetType | None, unit: int = 1) -> int | UnsetType |
 def whole(given: int | str | UnsetType | None) -> int | UnsetType | None:
     """Return a ``Whole`` as a number, ``None`` for an empty text; unset stays unset."""
     return (int(given) if given else None) if isinstance(given, str) else given
+
+
+def code_of(given: int | str | None) -> int | None:
+    """Return the code of an error, which may come as text; ``None`` for what is no number of at most nine digits."""
+    text = str(given).strip()
+    return int(text) if re.fullmatch(_DIGITS, text) and text else None
 
 
 def optional_isrcs(texts: list[str] | str | UnsetType | None) -> tuple[str, ...] | UnsetType:

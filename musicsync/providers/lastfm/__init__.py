@@ -165,8 +165,7 @@ def _ask(method: str, params: dict[str, str], refreshes: tuple[Kind, str] | None
 
 def _error(what: str, fault: Fault) -> ProviderError:
     said = f"{what}: {one_line(fault.message or 'failed')} (code {one_line(str(fault.error), 20)})"
-    text = str(fault.error).strip()
-    code = int(text) if text.isdecimal() and text.isascii() else 0
+    code = wire.code_of(fault.error)
     if code == _RATE_LIMIT:
         return RateLimited(said)
     if code in _REFUSALS:

@@ -1,7 +1,8 @@
 """Names at Last.fm: the ids of what they name, and the keys of scopes."""
 
+import re
 from typing import Final
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 from musicsync.identifiers import clean_text
 from musicsync.records import ScopeKind
@@ -13,12 +14,14 @@ KEYS: Final[dict[ScopeKind, str]] = {
     "release": "ARTIST/ALBUM, an address at last.fm or a MusicBrainz id; a / in a name is written %2F",
     "recording": "ARTIST/_/TRACK, an address at last.fm or a MusicBrainz id; a / in a name is written %2F",
 }
+_BEHIND_A_PATH = re.compile("[?#]")
 
 
 def of(key: str) -> list[str]:
     """Return the names of a key as it is written, or of an address at last.fm."""
-    _, found, address = urlsplit(key.strip()).path.partition("/music/")
-    if "://" in key and found:
+    before, found, address = key.strip().partition("/music/")
+    if "://" in before and found:
+        address = _BEHIND_A_PATH.split(address)[0]
         names = [unquote_plus(part) for part in address.split("/") if not part.startswith("+")]
     else:
         names = [part.replace("%2F", "/").replace("%2f", "/").replace("%25", "%") for part in key.split("/")]

@@ -129,3 +129,10 @@ def test_a_refusal_says_what_was_answered() -> None:
     found = ADAPTER.stated_error("GET /tracks/", 200, body)
     assert isinstance(found, Refused)
     assert "Your credential is not authorized. (code 5): the credential was refused" in str(found)
+
+
+@pytest.mark.parametrize("code", ["", "x", "9" * 5000, True, "\u00b2"])
+def test_a_code_that_is_none_is_an_error_all_the_same(code: object) -> None:
+    head = {"status": "failed", "code": code, "error_message": "because"}
+    found = ADAPTER.stated_error("GET /tracks/", 400, json.dumps({"headers": head}).encode())
+    assert found is None or "because" in str(found)

@@ -128,6 +128,7 @@ def test_paging_ends_with_the_last_page(pages: object) -> None:
         ("http://www.last.fm/music/Florence+%2B+the+Machine/Lungs", "Florence + the Machine/Lungs"),
         ("https://www.last.fm/de/music/Ada+Lov/First+Light?x=1", "Ada Lov/First Light"),
         (" Ada  Lov / First Light ", "Ada Lov/First Light"),
+        ("http://[x/music/Ada+Lov/First+Light#y", "Ada Lov/First Light"),
         ("AC%2fDC/Back in Black", "AC%2FDC/Back in Black"),
         ("Björk/Début 100%", "Björk/Début 100%25"),
     ],
@@ -153,3 +154,9 @@ def test_a_refusal_says_what_was_answered() -> None:
     found = ADAPTER.stated_error("GET /2.0/", 403, b'{"error":10,"message":"Invalid API key - get one"}')
     assert isinstance(found, Refused)
     assert "Invalid API key - get one (code 10): the credential was refused" in str(found)
+
+
+@pytest.mark.parametrize("code", ["", "x", "9" * 5000, True, "\u00b2"])
+def test_a_code_that_is_none_is_an_error_all_the_same(code: object) -> None:
+    found = ADAPTER.stated_error("GET /2.0/", 400, json.dumps({"error": code, "message": "because"}).encode())
+    assert found is None or "because" in str(found)
