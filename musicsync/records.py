@@ -163,7 +163,8 @@ class Page(Struct, frozen=True, kw_only=True):
 
     ``following`` is the page after this one where each stands alone, in any order: it may be read before this one is
     applied. ``follow_ups`` are asked once it is. ``watermark`` is the provider's mark of "everything up to here", to be
-    handed to the next incremental run.
+    handed to the next incremental run. ``form`` tells apart answers of different forms where path and parameter names
+    are the same for all; empty mostly.
     """
 
     records: tuple[Record, ...] = ()
@@ -172,6 +173,7 @@ class Page(Struct, frozen=True, kw_only=True):
     following: Request | None = None
     merged: tuple[MergedId, ...] = ()
     watermark: str | None = None
+    form: str = ""
 
     @property
     def requests(self) -> tuple[Request, ...]:

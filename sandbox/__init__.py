@@ -4,9 +4,9 @@
 
 **World.** The catalogue is a row of blocks of 100 tracks. A block is a pure function of (seed, generation, number), so
 that nothing is stored and every run, on every machine, serves the same catalogue. Names, durations, release sizes,
-scripts and gaps follow measured catalogues (``figures.py``). MusicBrainz, Discogs and the feed serve blocks [0, B),
-Deezer and iTunes serve [0.4 B, 1.4 B): with a track count that is a multiple of 500, exactly 60 % of each is in both.
-Spotify serves [0.2 B, 1.2 B), TIDAL [0.6 B, 1.6 B).
+scripts and gaps follow measured catalogues (``figures.py``). Deezer and iTunes serve blocks [0.4 B, 1.4 B), Spotify
+[0.2 B, 1.2 B), TIDAL [0.6 B, 1.6 B), the others [0, B): with a track count that is a multiple of 500, exactly 60 % of
+MusicBrainz and Deezer each is in both.
 
 **Generations.** ``POST /control/evolve`` moves the world one generation on. In each, 2 % of the tracks are edited,
 0.5 % removed, 1 % added and some artists merged into others. There are 100 generations at most.
@@ -17,6 +17,10 @@ Spotify serves [0.2 B, 1.2 B), TIDAL [0.6 B, 1.6 B).
     lookups, browse and barcode search, ``inc``, weak ETags, 503 over the limit, 301 for merged ids
 ``/deezer/``
     ``index``/``limit``/``next``, errors inside HTTP 200, volatile ranks, merged ids answered in place
+``/jamendo/v3.0/``
+    ``offset``/``limit``/``headers.next``, errors in the head of a 200, signed links, optional ``client_id``
+``/lastfm/2.0/``
+    all by ``?method=``, names for ids, one object for a list of one, errors inside HTTP 200, optional ``api_key``
 ``/feed/tracks``
     a bulk feed: cursor, ``since``, strong ETags, 429 with Retry-After, optional Bearer token
 ``/spotify/v1/``

@@ -24,10 +24,14 @@ def main() -> int:
         feed_rate=options.feed_rate,
         discogs_quota=options.discogs_quota,
         itunes_quota=options.itunes_quota,
+        jamendo_rate=options.jamendo_rate,
+        lastfm_rate=options.lastfm_rate,
         enforced=not options.no_limits,
     )
     world = World(options.tracks, options.seed, options.generation)
-    sandbox = Sandbox(world, limits, options.feed_token, options.feed_memory)
+    keys = {"jamendo": options.jamendo_client_id, "lastfm": options.lastfm_api_key}
+    asked_for = {dialect: key for dialect, key in keys.items() if key}
+    sandbox = Sandbox(world, limits, options.feed_token, options.feed_memory, asked_for)
     return asyncio.run(_serve(sandbox, options.host, options.port))
 
 
@@ -74,6 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--itunes-quota", type=_Between(1, 10**9), default=real.itunes_quota, help="requests per minute"
     )
+    parser.add_argument("--jamendo-rate", type=_rate, default=real.jamendo_rate, help="requests per second")
+    parser.add_argument("--jamendo-client-id", help="client_id that Jamendo asks for; none by default")
+    parser.add_argument("--lastfm-rate", type=_rate, default=real.lastfm_rate, help="requests per second")
+    parser.add_argument("--lastfm-api-key", help="api_key that Last.fm asks for; none by default")
     parser.add_argument("--feed-token", help="bearer token that the feed asks for; none by default")
     parser.add_argument(
         "--feed-memory", type=_Between(1, 10_000), default=KEPT_MEGABYTES, help="MB of pages of the feed that are kept"

@@ -92,6 +92,11 @@ class Catalogue:
         """Return the release's tracks by disc and position."""
         return self.world.block(release.index // ids.SLOTS).listing[release.index]
 
+    def place_of(self, track: Track) -> int:
+        """Return the track's place on its release from 1, as one counts who knows no discs."""
+        listed = self.world.block(track.release // ids.SLOTS).listing[track.release]
+        return 1 + sum((other.disc, other.position) < (track.disc, track.position) for other in listed)
+
     def releases_of(self, artist: Artist) -> list[Release]:
         """Return the releases that are credited to the artist."""
         releases = self.world.block(artist.index // ids.SLOTS).releases.values()

@@ -106,6 +106,12 @@ class ScopesHandler(ControlHandler):
             artists = [str(ids.encode_number("artist", index)) for index in catalogue.first_artists()]
             labels = [str(ids.encode_number("label", index)) for index in catalogue.first_labels()]
             self.answer({"artist": artists, "label": labels})
+        elif provider == "jamendo":
+            indexes = self.world.musicbrainz().first_artists()
+            self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
+        elif provider == "lastfm":
+            indexes = self.world.musicbrainz().first_artists()
+            self.answer({"artist": [mbids.encode("artist", index) for index in indexes]})
         elif provider == "feed":
             self.answer({"feed": [""]})
         else:

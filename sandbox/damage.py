@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-_LISTS = ("items", "data", "releases", "recordings", "tracks")
+_LISTS = ("items", "data", "releases", "recordings", "tracks", "results")
 _DEPTH = 10_000
 _PLACEHOLDER = "to be replaced"
 _PAGE_FOR_PEOPLE = (

@@ -28,11 +28,14 @@ class BadRule(ValueError):
     """A rule cannot be used; the text is one line that says why."""
 
 
+DialectName = Literal["musicbrainz", "deezer", "feed", "spotify", "tidal", "discogs", "itunes", "jamendo", "lastfm"]
+
+
 class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of fault and the requests that it befalls."""
 
     kind: Kind
-    dialect: Literal["musicbrainz", "deezer", "feed", "spotify", "tidal", "discogs", "itunes"] | None = None
+    dialect: DialectName | None = None
     path: str = ""
     share: float = 1.0
     every: int = 1

@@ -5,6 +5,7 @@ A request to a dialect is counted, held against the limit, given its fault if on
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +22,8 @@ from sandbox.discogs import Discogs
 from sandbox.faults import Faults, Rule
 from sandbox.feed import KEPT_MEGABYTES, Feed
 from sandbox.itunes import ITunes
+from sandbox.jamendo import Jamendo
+from sandbox.lastfm import LastFm
 from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.spotify import Spotify
@@ -46,6 +49,8 @@ class Limits(Struct, frozen=True):
     spotify_quota: int = 90
     tidal_quota: int = 2
     feed_rate: float = 50
+    jamendo_rate: float = 1
+    lastfm_rate: float = 5
     discogs_quota: int = 60
     itunes_quota: int = 20
     spotify_development: bool = False
@@ -129,30 +134,42 @@ class Sandbox:
     """A world and its server."""
 
     def __init__(
-        self, world: World, limits: Limits, feed_token: str | None = None, kept_megabytes: int = KEPT_MEGABYTES
+        self,
+        world: World,
+        limits: Limits,
+        feed_token: str | None = None,
+        kept_megabytes: int = KEPT_MEGABYTES,
+        keys: Mapping[str, str] | None = None,
     ) -> None:
+        """Make the dialects; ``keys`` has, by dialect, what those ask for that take a key in the query."""
+        keys = keys or {}
         self.world = world
         self.faults = Faults()
+
+        def rate(allowed: float) -> Limit:
+            return TokenBucket(allowed) if limits.enforced else Unlimited()
+
+        def window(most: int, seconds: int) -> Limit:
+            return SlidingWindow(most, seconds) if limits.enforced else Unlimited()
+
         bucket = TokenBucket(limits.musicbrainz_rate) if limits.enforced else None
-        window = SlidingWindow(limits.deezer_quota, DEEZER_WINDOW_SECONDS) if limits.enforced else Unlimited()
         minute = SlidingWindow(limits.discogs_quota, MINUTE_SECONDS) if limits.enforced else None
-        itunes = SlidingWindow(limits.itunes_quota, MINUTE_SECONDS) if limits.enforced else Unlimited()
-        feed_limit = TokenBucket(limits.feed_rate) if limits.enforced else Unlimited()
-        musicbrainz = MusicBrainz(world.musicbrainz(), bucket)
-        feed = Feed(world.musicbrainz(), feed_token, kept_megabytes)
         spotify = Spotify(world.spotify(), development=limits.spotify_development)
-        spotify_window = SlidingWindow(limits.spotify_quota, SPOTIFY_WINDOW_SECONDS) if limits.enforced else Unlimited()
         tidal = Tidal(world.tidal())
-        tidal_window = SlidingWindow(limits.tidal_quota, TIDAL_WINDOW_SECONDS) if limits.enforced else Unlimited()
-        self.gates = (
-            Gate(musicbrainz, "/musicbrainz/ws/2", bucket or Unlimited(), self.faults),
-            Gate(Deezer(world.deezer()), "/deezer", window, self.faults),
-            Gate(feed, "/feed", feed_limit, self.faults),
-            Gate(spotify, "/spotify/v1", spotify_window, self.faults),
-            Gate(tidal, "/tidal/v2", tidal_window, self.faults),
-            Gate(Discogs(world.musicbrainz(), minute), "/discogs", minute or Unlimited(), self.faults),
-            Gate(ITunes(world.deezer()), "/itunes", itunes, self.faults),
-        )
+        jamendo = Jamendo(world.musicbrainz(), keys.get("jamendo"))
+        lastfm = LastFm(world.musicbrainz(), keys.get("lastfm"))
+        dialects: list[tuple[Dialect, str, Limit]] = [
+            (MusicBrainz(world.musicbrainz(), bucket), "/musicbrainz/ws/2", bucket or Unlimited()),
+            (Deezer(world.deezer()), "/deezer", window(limits.deezer_quota, DEEZER_WINDOW_SECONDS)),
+            (Feed(world.musicbrainz(), feed_token, kept_megabytes), "/feed", rate(limits.feed_rate)),
+            (spotify, "/spotify/v1", window(limits.spotify_quota, SPOTIFY_WINDOW_SECONDS)),
+            (tidal, "/tidal/v2", window(limits.tidal_quota, TIDAL_WINDOW_SECONDS)),
+            (Discogs(world.musicbrainz(), minute), "/discogs", minute or Unlimited()),
+            (ITunes(world.deezer()), "/itunes", window(limits.itunes_quota, MINUTE_SECONDS)),
+            (jamendo, "/jamendo/v3.0", rate(limits.jamendo_rate)),
+            (lastfm, "/lastfm", rate(limits.lastfm_rate)),
+        ]
+        self.gates = [Gate(dialect, root, limit, self.faults) for dialect, root, limit in dialects]
         self.tokens = {"spotify": spotify.tokens, "tidal": tidal.tokens}
 
     def application(self) -> Application:

@@ -135,7 +135,8 @@ class ProviderAdmin(PanelAdmin):
         if obj.budget_id is None:
             adapter = registry.get(obj.adapter)
             obj.budget, created = Budget.objects.get_or_create(
-                name=obj.slug, defaults={"rate": adapter.rate, "burst": adapter.burst}
+                name=obj.slug,
+                defaults={"rate": adapter.rate, "burst": adapter.burst, "per_month": adapter.per_month},
             )
             messages.info(request, f"Budget {obj.budget} {'was made' if created else 'existed and is used'}.")
         super().save_model(request, obj, form, change)

@@ -101,7 +101,7 @@ def _budget_named(name: str, provider: Provider) -> Budget:
         known = ", ".join(Budget.objects.order_by("name").values_list("name", flat=True))
         raise bad_usage(f"--budget: there is no budget {name!r}; the known ones are: {known or 'none yet'}")
     adapter = registry.get(provider.adapter)
-    return Budget(name=name, rate=adapter.rate, burst=adapter.burst)
+    return Budget(name=name, rate=adapter.rate, burst=adapter.burst, per_month=adapter.per_month)
 
 
 def _take(provider: Provider, options: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
-from musicsync.records import Mode, MusicsyncError, Page, Request, Response, ScopeKind
+from musicsync.records import Mode, MusicsyncError, Page, ProviderError, Request, Response, ScopeKind
 
 
 class Scope(Struct, frozen=True, kw_only=True):
@@ -56,10 +56,19 @@ class Adapter(ABC):
     """The media type that is asked for."""
     token_url: ClassVar[str] = ""
     """Where a token is asked for with the credential; empty where the credential itself is sent (``oauth.py``)."""
+    per_month: ClassVar[int | None] = None
+    """Requests in a calendar month that the provider allows; ``None`` where it names no such quota."""
 
     def auth_headers(self, credential: str) -> dict[str, str]:
         """Return the headers that carry the credential."""
         return {"Authorization": f"Bearer {credential}"}
+
+    def auth_params(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - for those whose providers want it there
+        """Return the query parameters that carry the credential.
+
+        They are added when a request is sent, and taken out of whatever comes back: no ``Request`` ever holds them.
+        """
+        return {}
 
     def error_text(self, body: bytes) -> str:
         """Return in one line what the body of an error answer says: at most 200 characters of it."""
@@ -76,6 +85,13 @@ class Adapter(ABC):
     def withdrawn(self, path: str, status: int) -> str:  # noqa: ARG002 - for those whose providers do
         """Return what to set where the status says that a path of the API is not open to this client, else nothing."""
         return ""
+
+    def stated_error(self, what: str, status: int, body: bytes) -> ProviderError | None:  # noqa: ARG002 - the same
+        """Return the error that the body of an error answer states, where the provider has codes that say more.
+
+        ``what`` says in words what was asked; ``None``: the status counts.
+        """
+        return None
 
     @abstractmethod
     def normalise_key(self, kind: ScopeKind, key: str) -> str:

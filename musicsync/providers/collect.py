@@ -19,7 +19,9 @@ class PageBuilder:
         self.rejected = rejected or []
         self.follow_ups: list[Request] = []
         self.merged: list[MergedId] = []
+        self.following: Request | None = None
         self.watermark: str | None = None
+        self.form = ""
         self._records: dict[tuple[Kind, str], Record] = {}
 
     def add(self, record: Record) -> None:
@@ -39,8 +41,10 @@ class PageBuilder:
             records=tuple(self._records.values()),
             rejected=tuple(self.rejected),
             follow_ups=tuple(self.follow_ups),
+            following=self.following,
             merged=tuple(self.merged),
             watermark=self.watermark,
+            form=self.form,
         )
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote_plus, urljoin, urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -83,7 +83,8 @@ class Client:
         self._limits = limits or Limits()
         self.credential = Secret(credential)
         self._auth_headers = adapter.auth_headers(credential) if credential else {}
-        for value in (credential, *self._auth_headers.values()):
+        self._auth_params = adapter.auth_params(credential) if credential else {}
+        for value in (credential, *self._auth_headers.values(), *self._auth_params.values()):
             # Also in a form that only the adapter knows, behind the scheme's name ("Basic dXNlcjo...").
             Secret(value.rpartition(" ")[2])
         self._allowed_hosts = frozenset(host.strip().lower() for host in allowed_hosts)
@@ -156,7 +157,8 @@ class Client:
         now = outcomes.clock(headers, datetime.now(UTC))
         if answer.status_code == HTTPStatus.OK or (answer.status_code == HTTPStatus.NOT_MODIFIED and known):
             pause = outcomes.pause(headers, now)
-            return Response(status=answer.status_code, headers=headers, body=body, url=answer.url, pause=pause)
+            url = outcomes.without(self.credential, self._bare(answer.url))
+            return Response(status=answer.status_code, headers=headers, body=body, url=url, pause=pause)
         # An error may quote what was sent. The credential goes before the text is cut, so that no half of it is left.
         body = outcomes.without(self.credential, body.decode("utf-8", "replace")).encode()
         raise outcomes.error_of(self._adapter, what, answer.status_code, headers, body, now=now)
@@ -179,8 +181,12 @@ class Client:
                 before_redirect()
             if time.monotonic() > deadline:
                 raise Transient(f"{what}: no answer in time, after redirects to {urlsplit(url).path}")
-            sent = {**headers, **(self._auth_headers if same_place(self._base_url, url) else {})}
-            answer, body = self._exchange(what, "GET", url, deadline, params=params, headers=sent)
+            trusted = same_place(self._base_url, url)
+            sent = {
+                "params": {**params, **(self._auth_params if trusted else {})},
+                "headers": {**headers, **(self._auth_headers if trusted else {})},
+            }
+            answer, body = self._exchange(what, "GET", url, deadline, **sent)
             if answer.status_code not in _REDIRECTS or "location" not in answer.headers:
                 return answer, body
             url, params = self._followed(what, answer), {}
@@ -200,8 +206,8 @@ class Client:
             return answer, read(what, answer, self._limits.body, deadline, self.credential)
 
     def _followed(self, what: str, answer: requests.Response) -> str:
-        """Return where a redirect leads, if that is a place to be followed to."""
-        target = urljoin(answer.url, answer.headers["location"])
+        """Return where a redirect leads, if that is a place to be followed to; without the credential, in any case."""
+        target = self._bare(urljoin(answer.url, answer.headers["location"]))
         if same_place(answer.url, target) or same_place(self._base_url, target):
             return target
         downgraded = urlsplit(answer.url).scheme == "https" and urlsplit(target).scheme != "https"
@@ -211,6 +217,17 @@ class Client:
             f"{what}: {answer.status_code} leads to another host or port ({urlsplit(target).netloc}), which is not "
             "followed; correct the provider's base URL if it moved, or add the host to its allowed hosts"
         )
+
+    def _bare(self, url: str) -> str:
+        """Return the URL without the parameters that carry the credential, by whatever name it gives them back."""
+        if not self._auth_params:
+            return url
+        parts = urlsplit(url)
+        kept = [pair for pair in parts.query.split("&") if not self._tells(unquote_plus(pair))]
+        return urlunsplit(parts._replace(query="&".join(kept)))
+
+    def _tells(self, pair: str) -> bool:
+        return pair.partition("=")[0] in self._auth_params or self.credential in pair
 
     def _failure(self, what: str, error: Exception, deadline: float) -> ProviderError:
         """Return the error for a request that came to no answer."""

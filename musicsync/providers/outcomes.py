@@ -31,29 +31,36 @@ def error_of(
     ``what`` says in words what was asked ("GET /artist/27"); ``headers`` have lower-case names; ``body`` holds no
     credential; ``now`` is the time of the answer (``clock``), against which the times in its headers are read.
     """
+    error = adapter.stated_error(what, status, body) or _error_by_status(adapter, what, status, headers, body)
+    if isinstance(error, RateLimited) and error.retry_after is None:
+        error.retry_after = wait(headers, now)
+    error.excerpt = excerpt(body)
+    return error
+
+
+def _error_by_status(adapter: Adapter, what: str, status: int, headers: dict[str, str], body: bytes) -> ProviderError:
     message = f"{what}: {status} {adapter.error_text(body)}".rstrip()
-    shown = excerpt(body)
     if adapter.is_shed(status, headers):
-        return Shed(message, excerpt=shown)
+        return Shed(message)
     if adapter.is_rate_limit(status, headers):
-        return RateLimited(message, wait(headers, now), excerpt=shown)
+        return RateLimited(message)
     if hint := adapter.withdrawn(what.partition("/")[2], status):
-        return Permanent(f"{message}: {hint}", excerpt=shown)
-    return by_status(status, message, shown)
+        return Permanent(f"{message}: {hint}")
+    return by_status(status, message)
 
 
-def by_status(status: int, message: str, shown: str = "") -> ProviderError:
-    """Return the error that a status stands for, which may stand in a body too; ``shown`` is the excerpt."""
+def by_status(status: int, message: str) -> ProviderError:
+    """Return the error that a status stands for, which may stand in a body too."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RateLimited(message, excerpt=shown)
+        return RateLimited(message)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY):
-        return Transient(message, excerpt=shown)
+        return Transient(message)
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return Gone(message, excerpt=shown)
+        return Gone(message)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         refused = f"{message}: the credential was refused, or is needed here"
-        return Refused(refused, unauthorized=status == HTTPStatus.UNAUTHORIZED, excerpt=shown)
-    return Permanent(message, excerpt=shown)
+        return Refused(refused, unauthorized=status == HTTPStatus.UNAUTHORIZED)
+    return Permanent(message)
 
 
 def wait(headers: dict[str, str], now: datetime) -> float | None:

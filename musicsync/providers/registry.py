@@ -5,6 +5,8 @@ from musicsync.providers.deezer import Deezer
 from musicsync.providers.discogs import Discogs
 from musicsync.providers.feed import Feed
 from musicsync.providers.itunes import ITunes
+from musicsync.providers.jamendo import Jamendo
+from musicsync.providers.lastfm import LastFm
 from musicsync.providers.musicbrainz import MusicBrainz
 from musicsync.providers.spotify import Spotify, SpotifyDevelopment
 from musicsync.providers.tidal import Tidal
@@ -21,6 +23,8 @@ ADAPTERS: dict[str, Adapter] = {
         Tidal(),
         Discogs(),
         ITunes(),
+        Jamendo(),
+        LastFm(),
     )
 }
 

@@ -38,9 +38,15 @@ _AMBIGUOUS = f"an object that {_TWICE}: "
 _VISIBLE = r"[^\s\x00\ud800-\udfff]"
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _ASCII = r"^[!-~]+$"
+_DIGITS = r"^[0-9]{0,9}$"
 _WORDS = {
     f"`str` matching regex {pattern!r}": words
-    for pattern, words in ((_VISIBLE, "a text"), (_UUID, "a UUID"), (_ASCII, "visible ASCII characters"))
+    for pattern, words in (
+        (_VISIBLE, "a text"),
+        (_UUID, "a UUID"),
+        (_ASCII, "visible ASCII characters"),
+        (_DIGITS, "digits"),
+    )
 }
 
 Text = Annotated[str, Meta(pattern=_VISIBLE)]
@@ -50,11 +56,16 @@ Token = Annotated[str, Meta(pattern=_ASCII)]
 """A text that goes back to the provider as it came, such as a cursor."""
 Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 """A count, a place or a duration: what the catalogue's integer columns hold."""
+Whole = Number | Annotated[str, Meta(pattern=_DIGITS)]
+"""A ``Number`` of a provider that also writes it as text, empty for none; ``whole`` reads it."""
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
 class Each(Struct, frozen=True):
-    """The form that each item of a list has, and the lists within an item that are read item by item too."""
+    """The form that each item of a list has, and the lists within an item that are read item by item too.
+
+    A list that stands within objects is named by its whole way: "album.tracks.track".
+    """
 
     form: Any
     within: Mapping[str, "Each"] = {}
@@ -177,7 +188,9 @@ def shape(data: Any, form: Any, lists: Lists | None = None, path: str = "$") -> 
 
 def _take_out_wrong_items(node: Any, lists: Lists, path: str, rejected: list[RejectedItem]) -> None:
     for name, each in lists.items():
-        items = node.get(name) if isinstance(node, dict) else None
+        *way, last = name.split(".")
+        holder = _within(node, way)
+        items = holder.get(last)
         if not isinstance(items, list):
             continue
         sound = []
@@ -190,7 +203,14 @@ def _take_out_wrong_items(node: Any, lists: Lists, path: str, rejected: list[Rej
                 rejected.append(RejectedItem(path=place, reason=_in_words(error, item), excerpt=excerpt(item)))
             else:
                 sound.append(item)
-        node[name] = sound
+        holder[last] = sound
+
+
+def _within(node: Any, way: list[str]) -> dict[str, Any]:
+    """Return the object that the way leads to; one that nothing is kept of where there is none."""
+    for name in way:
+        node = node.get(name) if isinstance(node, dict) else None
+    return node if isinstance(node, dict) else {}
 
 
 def _in_words(error: msgspec.ValidationError, item: object) -> str:
@@ -236,6 +256,17 @@ def duration(*given: int | UnsetType | None, unit: int = 1) -> int | UnsetType |
     """
     stated = [value for value in given if not isinstance(value, UnsetType)]
     return next((value * unit for value in stated if value), None) if stated else UNSET
+
+
+def whole(given: int | str | UnsetType | None) -> int | UnsetType | None:
+    """Return a ``Whole`` as a number, ``None`` for an empty text; unset stays unset."""
+    return (int(given) if given else None) if isinstance(given, str) else given
+
+
+def code_of(given: int | str | None) -> int | None:
+    """Return the code of an error, which may come as text; ``None`` for what is no number of at most nine digits."""
+    text = str(given).strip()
+    return int(text) if re.fullmatch(_DIGITS, text) and text else None
 
 
 def optional_isrcs(texts: list[str] | str | UnsetType | None) -> tuple[str, ...] | UnsetType:

@@ -148,7 +148,7 @@ def _write_records(lease: Lease, page: Page, parser_version: int) -> _Written:
     for record in page.records:
         records[record.kind].append(record)
     deltas = {kind: sources.compare(lease.provider_id, kind, records[kind]) for kind in KINDS}
-    lesson = drift.check(lease, parser_version, records, deltas)
+    lesson = drift.check(lease, parser_version, records, deltas, page.form)
     merged = {kind: {item.old: item.new for item in page.merged if item.kind == kind} for kind in KINDS}
     touched = Touched()
     rejected = _write_sources(lease, deltas, merged, touched)

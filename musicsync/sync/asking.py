@@ -77,24 +77,17 @@ def get(
     redirect or another token makes necessary.
 
     Raises:
-        MusicsyncError, ProviderError: as ``client_for`` and ``Client.get`` do; of a refused credential the text names
-            the setting.
+        MusicsyncError, ProviderError: as ``client_for`` and ``Client.get`` do.
     """
     adapter = registry.get(provider.adapter)
     try:
-        try:
-            return client.get(request, etag, sending=sending, before_redirect=before_more)
-        except Refused as error:
-            if not (error.unauthorized and adapter.token_url):
-                raise
-        another = client_for(provider, adapter, refused=client.credential)
-        before_more()
-        return another.get(request, etag, before_redirect=before_more)
+        return client.get(request, etag, sending=sending, before_redirect=before_more)
     except Refused as error:
-        if adapter.credential == "none" or provider.credential_setting in str(error):
+        if not (error.unauthorized and adapter.token_url):
             raise
-        said = f"{error}: {provider} is asked with {provider.credential_setting}, or with the credential stored for it"
-        raise Refused(said, unauthorized=error.unauthorized, excerpt=error.excerpt) from error
+    another = client_for(provider, adapter, refused=client.credential)
+    before_more()
+    return another.get(request, etag, before_redirect=before_more)
 
 
 def _credential_of(provider: Provider, adapter: Adapter) -> Secret:
@@ -116,6 +109,15 @@ def _client(provider: Provider, adapter: Adapter, credential: Secret) -> Client:
         allowed_hosts=provider.allowed_hosts,
         allow_private=provider.allow_private,
     )
+
+
+def refusal(provider: Provider, error: Refused) -> Refused:
+    """Return what the provider answered, with the setting by which an operator can put it right."""
+    setting = provider.credential_setting
+    if registry.get(provider.adapter).credential == "none" or setting in str(error):
+        return error
+    stored = f"`manage.py provider credential {provider}`"
+    return Refused(f"{error}; {provider} takes it from {setting}, else from {stored}", excerpt=error.excerpt)
 
 
 def wait_for_turn(provider: Provider) -> None:
@@ -163,6 +165,8 @@ def ask_once(provider: Provider) -> Answer:
     except RateLimited as error:
         budget.cool_down(provider.budget_id, error.retry_after)
         raise
+    except Refused as error:
+        raise refusal(provider, error) from error
     if response.pause:
         budget.cool_down(provider.budget_id, response.pause)
     return Answer(request, response, page, seconds)

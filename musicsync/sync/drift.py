@@ -36,16 +36,22 @@ class Lesson(Struct, frozen=True):
 
 
 def check(
-    lease: Lease, parser_version: int, records: Mapping[Kind, Sequence[Record]], deltas: Mapping[Kind, Delta]
+    lease: Lease,
+    parser_version: int,
+    records: Mapping[Kind, Sequence[Record]],
+    deltas: Mapping[Kind, Delta],
+    form: str = "",
 ) -> Lesson | None:
     """Compare what is new in a page with the past; return what it teaches, ``None`` where nothing in it is new.
+
+    ``form`` is ``Page.form``.
 
     Raises:
         Drifted: a field or the form of an id has collapsed; the text says which, and what to do.
     """
     if not any(delta.rows for delta in deltas.values()):
         return None
-    shape = profiles.shape_of(lease.request, parser_version)
+    shape = profiles.shape_of(lease.request, parser_version, form)
     row = sql.query(
         f"SELECT p.id, p.statistics, s.kind FROM {_SCOPE} s "  # noqa: S608
         f"LEFT JOIN {_PROFILE} p ON p.provider_id = %s AND p.shape = %s WHERE s.id = %s",

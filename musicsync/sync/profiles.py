@@ -106,15 +106,18 @@ class History(Struct, frozen=True):
     recent: Tally = Tally()
 
 
-def shape_of(request: Request, parser_version: int) -> str:
+def shape_of(request: Request, parser_version: int, form: str = "") -> str:
     """Return the form of a request: its path without ids, the names of its parameters, and who reads the answer.
+
+    ``form`` is ``Page.form``, which tells apart what these do not.
 
     >>> shape_of(Request(path="artist/27/albums", params={"limit": "100", "index": "0"}), 1)
     'artist/*/albums?index&limit v1'
     """
     path = "/".join(_without_id(segment) for segment in request.path.split("/"))
     names = "&".join(sorted(request.params))
-    return f"{path}?{names} v{parser_version}" if names else f"{path} v{parser_version}"
+    shape = f"{path}?{names}" if names else path
+    return f"{shape} {form} v{parser_version}" if form else f"{shape} v{parser_version}"
 
 
 def measure(kind: Kind, records: Sequence[Record], lost: Mapping[str, float], scope_id: int) -> Tally:

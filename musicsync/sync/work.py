@@ -25,7 +25,7 @@ from musicsync.records import (
 )
 from musicsync.redaction import keep_secrets_out
 from musicsync.sync import apply, budget, circuit, fetches, limits, sql
-from musicsync.sync.asking import READY_SECONDS, client_for, get, in_turn, probe, sleep_until, wait_for_turn
+from musicsync.sync.asking import READY_SECONDS, client_for, get, in_turn, probe, refusal, sleep_until, wait_for_turn
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
 
@@ -112,7 +112,7 @@ def _work_on(lease: Lease, slot_at: float, send_ahead: SendAhead | None) -> Step
         return _put_off(lease, provider, error)
     except Refused as error:
         if not probe(provider):
-            return _put_off(lease, provider, error)
+            return _put_off(lease, provider, refusal(provider, error))
         # The credential is good for other things: it is this request that is refused.
         fetches.bury(lease, str(error), excerpt=error.excerpt)
     except Gone as error:

@@ -40,6 +40,7 @@ class ListForm(Struct, frozen=True, kw_only=True):
     """A list of items: how one is asked for and written, with an item that is right.
 
     ``around`` is what the envelope says by itself, as a release does around its list of tracks.
+    ``name`` is the way to the list ("toptracks.track"); ``digits`` tells whether a number may also come as text.
     """
 
     request: Request
@@ -49,6 +50,7 @@ class ListForm(Struct, frozen=True, kw_only=True):
     title: tuple[str, ...] = ("title",)
     number: tuple[str, ...]
     around: Page = Page()
+    digits: bool = False
 
 
 class Spec(Struct, frozen=True, kw_only=True):

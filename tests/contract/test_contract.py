@@ -18,7 +18,7 @@ from musicsync.records import (
     TrackRecord,
     Transient,
 )
-from tests.contract import deezer, discogs, feed, itunes, musicbrainz, spotify, tidal
+from tests.contract import deezer, discogs, feed, itunes, jamendo, lastfm, musicbrainz, spotify, tidal
 from tests.contract.spec import Refused, Said, Scoped, Spec
 from tests.contract.storable import unstorable
 
@@ -31,6 +31,8 @@ SPECS = [
     tidal.SPEC,
     discogs.SPEC,
     itunes.SPEC,
+    jamendo.SPEC,
+    lastfm.SPEC,
 ]
 ODD = ["null", "true", "[]", "{}", '""', '"\\u0000"', '"\\ud800x"', '"x"', "-1", "0", "1.5", "NaN", "1e400", "9" * 40]
 DEEP = 10_000
@@ -124,7 +126,13 @@ def test_a_walk_reaches_every_track_and_ends(spec: Spec) -> None:
 
 
 def listing(spec: Spec, items: list[object]) -> dict[str, object]:
-    return {**spec.items.envelope, spec.items.name: items}
+    *way, last = spec.items.name.split(".")
+    body = json.loads(json.dumps(spec.items.envelope))
+    holder = body
+    for name in way:
+        holder = holder[name]
+    holder[last] = items
+    return body
 
 
 def changed(item: dict[str, object], path: tuple[str, ...], value: object) -> dict[str, object]:
@@ -163,6 +171,9 @@ def test_one_wrong_item_is_rejected_and_its_page_goes_on(spec: Spec, wrong: obje
 def test_a_number_that_is_none_costs_its_item_only(spec: Spec, value: object) -> None:
     wrong = changed(spec.items.item, spec.items.number, value)
     page = parse(spec, spec.items.request, listing(spec, [wrong, spec.items.item]))
+    if value == "12" and spec.items.digits:
+        assert page.rejected == ()
+        return
     assert len(page.rejected) == 1
     assert spec.items.number[-1] in page.rejected[0].reason
     assert len(titles(page)) == 1
@@ -231,9 +242,8 @@ def twice(item: dict[str, object], path: tuple[str, ...]) -> bytes:
 
 def page_of(spec: Spec, *items: bytes) -> bytes:
     empty = json.dumps(listing(spec, [])).encode()
-    return empty.replace(
-        f'"{spec.items.name}": []'.encode(), f'"{spec.items.name}": ['.encode() + b", ".join(items) + b"]"
-    )
+    name = spec.items.name.rpartition(".")[2]
+    return empty.replace(f'"{name}": []'.encode(), f'"{name}": ['.encode() + b", ".join(items) + b"]")
 
 
 @every_spec

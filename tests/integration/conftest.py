@@ -10,12 +10,14 @@ from musicsync.sync import budget, fetches
 from tests.unit.sandbox.serving import serve
 
 TRACKS, SEED = 300, 1
+CREDENTIALS = {"MUSICSYNC_CREDENTIAL_JAMENDO": "jamendo-client-id", "MUSICSYNC_CREDENTIAL_LASTFM": "lastfm-api-key"}
 
 
 @pytest.fixture
 def base(transactional_db: None, settings: Any) -> Iterator[str]:
     """The URL of a sandbox of 300 tracks a provider, with no limits, beside an empty database that commits."""
     settings.MUSICSYNC_CONTACT = "tests@localhost"
+    settings.MUSICSYNC_CREDENTIALS = CREDENTIALS
     with serve(TRACKS, SEED) as url:
         yield url
 
@@ -24,6 +26,7 @@ def base(transactional_db: None, settings: Any) -> Iterator[str]:
 def small(transactional_db: None, settings: Any) -> Iterator[str]:
     """As ``base``, with 100 tracks: the same for each provider."""
     settings.MUSICSYNC_CONTACT = "tests@localhost"
+    settings.MUSICSYNC_CREDENTIALS = CREDENTIALS
     with serve(100, SEED) as url:
         yield url
 

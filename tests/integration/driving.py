@@ -24,6 +24,8 @@ ROOTS = {
     "tidal": "/tidal/v2",
     "discogs": "/discogs",
     "itunes": "/itunes",
+    "jamendo": "/jamendo/v3.0",
+    "lastfm": "/lastfm",
 }
 TOKENS = {"spotify": "/spotify/token", "tidal": "/tidal/token"}
 LIMIT_SECONDS = 60.0

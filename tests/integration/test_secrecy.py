@@ -38,13 +38,21 @@ def key(settings: SimpleNamespace) -> str:
     return str(settings.MUSICSYNC_ENCRYPTION_KEYS[0])
 
 
+@pytest.mark.parametrize(
+    ("adapter", "asks_for"),
+    [
+        ("feed", {"feed_token": RIGHT}),
+        ("jamendo", {"keys": {"jamendo": RIGHT}}),
+        ("lastfm", {"keys": {"lastfm": RIGHT}}),
+    ],
+)
 def test_a_credential_that_is_refused_and_one_that_is_taken_are_seen_nowhere(
-    process_env: dict[str, str], key: str, tmp_path: Path
+    process_env: dict[str, str], key: str, tmp_path: Path, adapter: str, asks_for: dict[str, Any]
 ) -> None:
     log = tmp_path / "worker.log"
     env = process_env | {"MUSICSYNC_ENCRYPTION_KEYS": key, "LOG_LEVEL": "DEBUG"}
-    with serve(100, feed_token=RIGHT) as base, taking_alerts() as (url, alerts):
-        provider = follow(base, "feed")
+    with serve(100, **asks_for) as base, taking_alerts() as (url, alerts):
+        provider = follow(base, adapter)
         credentials.store(provider, WRONG)
         opened = runs.open_run(provider, "full", "cli")
         with (
@@ -65,6 +73,7 @@ def test_a_credential_that_is_refused_and_one_that_is_taken_are_seen_nowhere(
     assert "DEBUG urllib3.connectionpool" in logged
     assert "task-succeeded" in {event["type"] for event in events}
     assert "credential was refused" in told
+    assert provider.credential_setting in told
     shown = {
         "log": logged,
         "database": kept,

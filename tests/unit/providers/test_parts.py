@@ -1,5 +1,5 @@
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from musicsync.providers import registry, wire
 from musicsync.providers.base import one_line
@@ -45,3 +45,39 @@ def test_a_duration_is_the_first_that_says_something() -> None:
 
 def test_texts_of_others_fit_in_one_line() -> None:
     assert one_line("a\r\n\tb\x1b[31m\u202e c" + "d" * 500) == "a b [31m c" + "d" * 190
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [(0, 0), (7, 7), ("7", 7), ("007", 7), ("", None), (None, None), (UNSET, UNSET)]
+)
+def test_a_whole_number_may_come_as_text(given: object, expected: object) -> None:
+    assert wire.whole(given) == expected  # type: ignore[arg-type]
+
+
+class Leaf(Struct):
+    name: str
+
+
+class Branch(Struct):
+    leaves: list[Leaf] | str = []
+
+
+class Tree(Struct):
+    branch: Branch | str | None = None
+
+
+@pytest.mark.parametrize(
+    ("body", "names", "paths"),
+    [
+        (b'{"branch": {"leaves": [{"name": "a"}, 5, {"name": "b"}]}}', ["a", "b"], ["$.branch.leaves[1]"]),
+        (b'{"branch": {"leaves": []}}', [], []),
+        (b'{"branch": {"leaves": "none", "x": NaN}}', [], []),
+        (b'{"branch": "none", "x": NaN}', [], []),
+        (b'{"x": NaN}', [], []),
+    ],
+)
+def test_a_list_within_objects_is_named_by_its_way(body: bytes, names: list[str], paths: list[str]) -> None:
+    tree, rejected = wire.decode(body, Tree, {"branch.leaves": wire.Each(Leaf)})
+    leaves = tree.branch.leaves if isinstance(tree.branch, Branch) else []
+    assert [leaf.name for leaf in leaves if isinstance(leaf, Leaf)] == names
+    assert [item.path for item in rejected] == paths

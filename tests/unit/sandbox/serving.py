@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 
@@ -14,10 +14,15 @@ Served = Callable[..., AbstractContextManager[str]]
 
 @contextmanager
 def serve(
-    tracks: int = 500, seed: int = 1, limits: Limits | None = None, feed_token: str | None = None, generation: int = 0
+    tracks: int = 500,
+    seed: int = 1,
+    limits: Limits | None = None,
+    feed_token: str | None = None,
+    generation: int = 0,
+    keys: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Serve a world in a thread of its own; give the base URL."""
-    sandbox = Sandbox(World(tracks, seed, generation), limits or Limits(enforced=False), feed_token)
+    sandbox = Sandbox(World(tracks, seed, generation), limits or Limits(enforced=False), feed_token, keys=keys)
     loop = asyncio.new_event_loop()
     stopped = asyncio.Event()
     port: Future[int] = Future()

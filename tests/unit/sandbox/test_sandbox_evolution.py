@@ -7,13 +7,14 @@ from sandbox.discogs import Discogs
 from sandbox.evolution import merge_generation
 from sandbox.feed import Feed
 from sandbox.itunes import ITunes
+from sandbox.jamendo import Jamendo
 from sandbox.musicbrainz import MusicBrainz
 from sandbox.wire import Dialect
 
 WORLD = World(5000, seed=3)
 DIALECTS = [
     *(MusicBrainz(WORLD.musicbrainz()), Deezer(WORLD.deezer()), Feed(WORLD.musicbrainz())),
-    *(Discogs(WORLD.musicbrainz()), ITunes(WORLD.deezer())),
+    *(Discogs(WORLD.musicbrainz()), ITunes(WORLD.deezer()), Jamendo(WORLD.musicbrainz())),
 ]
 
 

@@ -184,6 +184,11 @@ def test_shapes_leave_ids_out(request_: Request, shape: str) -> None:
     assert shape_of(request_, 1) == shape
 
 
+def test_answers_that_only_a_parameter_tells_apart_are_of_different_shapes() -> None:
+    request = Request(path="2.0/", params={"method": "album.getInfo", "artist": "x", "format": "json"})
+    assert shape_of(request, 1, "album.getInfo") == "*/?artist&format&method album.getInfo v1"
+
+
 def test_what_an_answer_does_not_carry_is_not_lost() -> None:
     before = {"title": "Song", "isrcs": ["USRC17607839"], "duration_ms": 1000, "explicit": False, "version": None}
     now = {"title": "Song", "isrcs": [], "duration_ms": 1000, "explicit": None, "version": None}
