@@ -110,21 +110,23 @@ def _begin(stage: Stage, rate: int) -> None:
 
 
 def _watch(stage: Stage, rate: int, latency_ms: int, workers: str, seconds: float) -> Found:
-    """Look on; the time counts from one request to another, so that the edges add nothing."""
+    """Look on; the time counts from one request to another, or almost to the end where none came for long."""
     before = _asked(stage)
     children = stage.worker_processes()
     seen: list[tuple[float, int]] = []
     asleep: list[float] = []
     end = time.monotonic() + seconds
-    while time.monotonic() < end or len(seen) < 2:  # noqa: PLR2004 - a time has two ends
+    while time.monotonic() < end:
         served = _asked(stage)["served"]
         if served > (seen[-1][1] if seen else before["served"]):
             seen.append((time.monotonic(), served))
         asleep += [share for share in [_share_asleep(children)] if share is not None]
         time.sleep(_LOOK_SECONDS)
-    (began_at, first), (ended_at, last) = seen[0], seen[-1]
     asked = _asked(stage)
-    used = (last - first) / (ended_at - began_at) / rate
+    used = 0.0
+    if seen:
+        (began_at, first), (ended_at, last) = seen[0], seen[-1]
+        used = (last - first) / (max(ended_at, end - 1 / rate) - began_at) / rate
     share = sum(asleep) / len(asleep) if asleep else None
     return Found(rate, latency_ms, workers, used, asked["refused"], asked["worst_5s"], share)
 

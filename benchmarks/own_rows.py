@@ -1,7 +1,7 @@
 """The limit of the machine for the rows that musicsync itself writes: by COPY and one INSERT..SELECT a table.
 
-No program that keeps all of this writes it faster into this PostgreSQL by one connection: nothing is fetched, parsed,
-compared or matched, and all of a table comes at once.
+Nothing is fetched, parsed, compared or matched, and all of a table comes at once, by one connection, first into a table
+without indexes and then into one with those that musicsync has; no link is checked, as none is there (ADR 10).
 """
 
 import shutil

@@ -22,6 +22,7 @@ _STEPS = {
     ("sql.py", "query"): "PostgreSQL: what is read, locked and counted",
     ("sql.py", "execute"): "PostgreSQL: what is read, locked and counted",
     ("utils.py", "execute"): "PostgreSQL: what is read, locked and counted",
+    ("base.py", "_commit"): "PostgreSQL: commit",
     ("http.py", "get"): "HTTP: ask, receive, unpack",
     ("feed.py", "parse"): "Python: parse the answer into records",
     ("limits.py", "sift"): "Python: parse the answer into records",
@@ -93,11 +94,15 @@ def main() -> None:
 
 
 def _import(url: str) -> None:
+    from django.db import connection  # noqa: PLC0415 - after the set-up
+
     from musicsync.models import Budget, Provider, Run, Scope  # noqa: PLC0415 - after the set-up
     from musicsync.sync import fetches, runs, work  # noqa: PLC0415 - after the set-up
-    from project.celery import forget_statements, spare_the_collector  # noqa: PLC0415 - after the set-up
+    from project.celery import forget_statements, prepare_statements, spare_the_collector  # noqa: PLC0415 - after the set-up
 
     forget_statements()
+    prepare_statements()
+    connection.close()
     spare_the_collector()
     budget = Budget.objects.create(name="feed", rate=10_000, burst=1000)
     provider = Provider.objects.create(

@@ -9,7 +9,7 @@ UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s\-.]+")
-_GTIN_LENGTH = 14
+_ISRC_LENGTH, _GTIN_LENGTH = 12, 14
 _GTIN_DIGITS = re.compile(r"[0-9]{8}|[0-9]{10,14}", re.ASCII)
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(?![0-9])", re.ASCII)
 
@@ -40,9 +40,14 @@ def normalise_isrc(text: str) -> str:
     return candidate if is_isrc(candidate) else given
 
 
-@lru_cache(maxsize=16_384)
 def is_isrc(text: str) -> bool:
     """Tell whether the text is an ISRC in canonical form: country, registrant, year and designation, 12 characters."""
+    return len(text) == _ISRC_LENGTH and _has_isrc_form(text)
+
+
+# On its way a code is looked at five times.
+@lru_cache(maxsize=16_384)
+def _has_isrc_form(text: str) -> bool:
     return _ISRC.fullmatch(text) is not None
 
 
@@ -62,10 +67,14 @@ def normalise_gtin(text: str) -> str:
     return given
 
 
-@lru_cache(maxsize=4096)
 def is_gtin(text: str) -> bool:
     """Tell whether the text is a GTIN in canonical form: 14 digits, the last of them the right check digit."""
-    if len(text) != _GTIN_LENGTH or not text.isascii() or not text.isdigit() or int(text) == 0:
+    return len(text) == _GTIN_LENGTH and _has_gtin_form(text)
+
+
+@lru_cache(maxsize=4096)
+def _has_gtin_form(text: str) -> bool:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
         return False
     weighted = sum(int(digit) * (3 if index % 2 == 0 else 1) for index, digit in enumerate(text[:13]))
     return (10 - weighted % 10) % 10 == int(text[13])

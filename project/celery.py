@@ -10,6 +10,8 @@ from celery.app.backends import BACKEND_ALIASES
 from celery.signals import after_setup_task_logger, import_modules, task_prerun, worker_init
 from django.conf import settings
 from django.db import close_old_connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from kombu.transport import TRANSPORT_ALIASES
 
 from project.checks import clear_errors, require_surroundings
@@ -28,6 +30,8 @@ BACKEND_ALIASES.update(dict.fromkeys(("redis", "rediss"), "project.results:Backe
 with clear_errors():
     # Read now: the `celery` command shows a wrong setting that it meets later as a traceback.
     importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+
+_SEEN_BEFORE_PREPARED = 5
 
 app = Celery("musicsync")
 # Current is only for this thread: a web server's others would send by an application of Celery's own, to nowhere.
@@ -51,6 +55,20 @@ def log_tasks_like_all_else(logger: logging.Logger, **_: object) -> None:
 def forget_statements(**_: object) -> None:
     """Turn DEBUG off in a worker: it would keep the text of thousands of statements in the memory of each process."""
     settings.DEBUG = False
+
+
+@worker_init.connect
+def prepare_statements(**_: object) -> None:
+    """Have PostgreSQL parse and plan a worker's statements once: each page runs the same few.
+
+    Nobody else's: of a statement that is prepared PostgreSQL may take one plan for all values, which over a million
+    tracks reads all of them to search for a rare title, as it cannot know which index will do.
+    """
+    connection_created.connect(_prepare_often)
+
+
+def _prepare_often(connection: BaseDatabaseWrapper, **_: object) -> None:
+    connection.connection.prepare_threshold = _SEEN_BEFORE_PREPARED
 
 
 @task_prerun.connect

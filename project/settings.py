@@ -59,7 +59,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "musicsync.admin.planning.for_what_is_asked",
 ]
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -106,8 +105,8 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- Database ---------------------------------------------------------------------------------------------------------
 
 _database = embedded.database(VAR) if EMBEDDED_DATABASE else environment.database(DATABASE_URL)
-# Each page runs the same few statements: from the fifth time on PostgreSQL has them parsed and planned.
-_database["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": 5} | _database.get("OPTIONS", {})
+# What people read is planned for its values; workers prepare their statements (`project/celery.py`).
+_database["OPTIONS"] = {"server_side_binding": True} | _database.get("OPTIONS", {})
 DATABASES = {
     "default": _database
     | {

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import StartsWith
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from unfold.paginator import InfinitePaginator
 
 from musicsync.admin.paging import KeysetChangeList
@@ -15,6 +16,7 @@ from musicsync.admin.plain import PlainAdmin
 from musicsync.admin.show import Table
 from musicsync.identifiers import clean_text
 from musicsync.models import Provider, Run
+from musicsync.sync.runs import KEEP_FETCHES
 
 _RECENT_RUNS = 20
 _MOST_MATCHES = 500
@@ -141,7 +143,10 @@ class ProviderFilter(RelatedFieldListFilter):
 
 
 class RunProviderFilter(SimpleListFilter):
-    """By the provider of a row's run, whose runs are named: they are few, and need not be joined with each row."""
+    """By the provider of a row's run, whose runs are named, so that they need not be joined with each row.
+
+    Those are few that still have fetches.
+    """
 
     title = "provider"
     parameter_name = "provider"
@@ -155,7 +160,9 @@ class RunProviderFilter(SimpleListFilter):
         chosen = self.value()
         if chosen is None:
             return queryset
-        runs = Run.objects.filter(provider=int(chosen)) if chosen.isdecimal() else Run.objects.none()
+        if not chosen.isdecimal():
+            return queryset.none()
+        runs = Run.objects.filter(provider=int(chosen)).exclude(finished_at__lt=timezone.now() - 2 * KEEP_FETCHES)
         return queryset.filter(run__in=list(runs.values_list("pk", flat=True)))
 
 

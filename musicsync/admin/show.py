@@ -56,7 +56,7 @@ class Table(Struct, frozen=True):
     more: SafeString | str = ""
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=1000, typed=True)
 def badge(text: str, colour: str) -> SafeString:
     """Return a coloured label. There are few, and a list has one in each row: rendering them took a tenth of a page."""
     return SafeString(render_to_string("unfold/helpers/label.html", {"text": text, "type": colour}))

@@ -7,6 +7,10 @@ class Migration(migrations.Migration):
     dependencies = [("musicsync", "0009_cheaper_rows")]
 
     operations = [
+        # In the order in which workers that still run take them, as in 0003.
+        migrations.RunSQL(
+            "LOCK TABLE musicsync_fetch, musicsync_budget IN ACCESS EXCLUSIVE MODE", migrations.RunSQL.noop
+        ),
         migrations.AddField(
             model_name="budget",
             name="moved_seconds",

@@ -1,17 +1,19 @@
 """Index what the lists of the admin ask for: what is gone, and what did not go well."""
 
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    # Beside workers that go on: over a million tracks, an index takes longer to build than a request may wait.
+    atomic = False
+
     dependencies = [
         ("musicsync", "0010_held_slots"),
     ]
 
     operations = [
-        # In the order in which workers that still run take them, as in 0003.
-        migrations.RunSQL("LOCK TABLE musicsync_fetch IN ACCESS EXCLUSIVE MODE", migrations.RunSQL.noop),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="artist",
             index=models.Index(
                 condition=models.Q(("state", "present"), _negated=True),
@@ -19,23 +21,23 @@ class Migration(migrations.Migration):
                 name="artist_not_present",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="change",
             index=models.Index(
                 condition=models.Q(("action", "created"), _negated=True), fields=["action", "id"], name="change_action"
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="fetch",
             index=models.Index(
                 condition=models.Q(("status", "applied"), _negated=True), fields=["status", "id"], name="fetch_status"
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="fetch",
             index=models.Index(condition=models.Q(("outcome", "gone")), fields=["id"], name="fetch_gone"),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="recording",
             index=models.Index(
                 condition=models.Q(("state", "present"), _negated=True),
@@ -43,7 +45,7 @@ class Migration(migrations.Migration):
                 name="recording_not_present",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="release",
             index=models.Index(
                 condition=models.Q(("state", "present"), _negated=True),
@@ -51,7 +53,7 @@ class Migration(migrations.Migration):
                 name="release_not_present",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="sourceartist",
             index=models.Index(
                 condition=models.Q(("state", "present"), _negated=True),
@@ -59,7 +61,7 @@ class Migration(migrations.Migration):
                 name="sourceartist_not_present",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="sourcerelease",
             index=models.Index(
                 condition=models.Q(("state", "present"), _negated=True),
@@ -67,7 +69,7 @@ class Migration(migrations.Migration):
                 name="sourcerelease_not_present",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="sourcetrack",
             index=models.Index(
                 condition=models.Q(("state", "present"), _negated=True),
@@ -75,7 +77,7 @@ class Migration(migrations.Migration):
                 name="sourcetrack_not_present",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="track",
             index=models.Index(
                 condition=models.Q(("state", "present"), _negated=True),
@@ -85,7 +87,7 @@ class Migration(migrations.Migration):
         ),
         # Nobody looks for the start of an ISRC; Django gives each such key an index for that.
         migrations.RunSQL(
-            "DROP INDEX IF EXISTS musicsync_isrc_code_05f36f5e_like",
-            "CREATE INDEX musicsync_isrc_code_05f36f5e_like ON musicsync_isrc (code varchar_pattern_ops)",
+            "DROP INDEX CONCURRENTLY IF EXISTS musicsync_isrc_code_05f36f5e_like",
+            "CREATE INDEX CONCURRENTLY musicsync_isrc_code_05f36f5e_like ON musicsync_isrc (code varchar_pattern_ops)",
         ),
     ]

@@ -107,12 +107,12 @@ def _tls() -> ssl.SSLContext:
 class _Checked(HTTPConnection):
     """Connects to an address that was checked, and to no other; sends when it is time to."""
 
-    def send(self, data: Any) -> None:
+    def endheaders(self, *body: Any, **options: Any) -> None:
         if self.sock is None:
             self.connect()
         terms = _TERMS.get(None)
         with nullcontext() if terms is None else next(terms.sending, nullcontext()):
-            super().send(data)
+            super().endheaders(*body, **options)
 
     def _new_conn(self) -> socket.socket:
         terms = _TERMS.get(None)

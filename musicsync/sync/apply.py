@@ -19,6 +19,7 @@ from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
 from musicsync.sync import catalogue, drift, fetches, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
 from musicsync.sync.fetches import Lease
+from musicsync.sync.pages import Known
 from musicsync.sync.sources import LINKS, SEEN, TABLES, Delta, SourceRow
 
 _MOST_TRIES = 8
@@ -105,15 +106,16 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int, digest
 
 
 @_in_one_transaction
-def not_modified(lease: Lease, known: KnownPage, etag: str | None) -> None:
+def not_modified(lease: Lease, known: Known, etag: str | None) -> None:
     """Apply the answer that a page is as it was, with the validator that it has now."""
     if not fetches.hold(lease):
         return
     if etag != known.etag:
-        KnownPage.objects.filter(pk=known.pk).update(etag=etag)
-    _found_again(known)
-    _owe_known(lease, known)
-    seen = {f"{kind}.unchanged": len(getattr(known, SEEN[kind])) for kind in KINDS}
+        KnownPage.objects.filter(pk=known.id).update(etag=etag)
+    if known.missing_since_run_id is not None:
+        _found_again(known.id)
+    fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, known.follow_ups)
+    seen = {f"{kind}.unchanged": number for kind, number in known.mentioned.items()}
     fetches.close(lease, "not_modified", seen | {"rejected": known.rejected})
 
 
@@ -131,15 +133,11 @@ def gone(lease: Lease, reason: str) -> None:
     if known is not None and known.missing_since_run_id is None:
         KnownPage.objects.filter(pk=known.pk).update(missing_since_run=lease.run_id)
         _mark_missing(lease)
-        _owe_known(lease, known)
+        follow_ups = msgspec.convert(known.follow_ups, list[Request])
+        fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
     elif known is not None and known.missing_since_run_id != lease.run_id:
         known.delete()
     fetches.close(lease, "gone", {"gone": 1}, reason)
-
-
-def _owe_known(lease: Lease, known: KnownPage) -> None:
-    follow_ups = [msgspec.convert(item, Request) for item in known.follow_ups]
-    fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
 
 
 def _write_records(lease: Lease, page: Page, parser_version: int) -> _Written:
@@ -316,13 +314,12 @@ def _mark_missing(lease: Lease) -> None:
     )
 
 
-def _found_again(known: KnownPage) -> None:
+def _found_again(page_id: int) -> None:
     """Take back that the page, and what it mentions, was missing."""
-    if known.missing_since_run_id is None:
-        return
-    KnownPage.objects.filter(pk=known.pk).update(missing_since_run=None)
+    KnownPage.objects.filter(pk=page_id).update(missing_since_run=None)
     for kind, table in TABLES.items():
         sql.execute(
-            f"UPDATE {table} SET state = 'present' WHERE id = ANY(%s::bigint[]) AND state = 'missing'",  # noqa: S608
-            [getattr(known, SEEN[kind])],
+            f"UPDATE {table} SET state = 'present' "  # noqa: S608
+            f"WHERE id = ANY(SELECT unnest({SEEN[kind]}) FROM {_PAGE} WHERE id = %s) AND state = 'missing'",
+            [page_id],
         )

@@ -42,6 +42,7 @@ NEXT_ARRIVAL = f"greatest(b.theoretical_arrival_at, clock_timestamp()) + {SPACIN
 """What ``theoretical_arrival_at`` becomes when the next slot is taken (GCRA: it moves on by the spacing)."""
 SLOT_AT = f"(b.theoretical_arrival_at - (b.burst - 1) * {SPACING})"
 """When the next slot is."""
+_IS_FAR = f"({SLOT_AT} > clock_timestamp() + interval '{LONGEST_TURN_SECONDS} s')"
 TAKEN_AT = f"({SLOT_AT} - {SPACING})"
 """Of a budget whose slot was just taken: when that is."""
 MOVED = "make_interval(secs => b.moved_seconds)"
@@ -94,13 +95,14 @@ class NotNow(MusicsyncError):
 def take_turn(budget_id: int) -> Turn:
     """Take the next slot for a request that no fetch is for (a probe, or by hand).
 
-    A slot that is more than 10 s away is not waited for: the turn is now, and the workers wait that much longer.
+    A slot that is more than 10 s away is not waited for: the turn is now, and all slots that others hold move by one.
 
     Raises:
         NotNow: the provider asked for a pause or its quota is used up. Nothing is to be sent, and nothing is counted.
     """
     rows = sql.query(
-        f"UPDATE {_TABLE} b SET theoretical_arrival_at = {NEXT_ARRIVAL}, {counted()} "  # noqa: S608
+        f"UPDATE {_TABLE} b SET theoretical_arrival_at = {NEXT_ARRIVAL}, {counted()}, "  # noqa: S608
+        f"moved_seconds = b.moved_seconds + CASE WHEN {_IS_FAR} THEN 1 / (b.rate * {PACE}) ELSE 0 END "
         f"WHERE id = %s AND NOT {SPENT} "
         f"RETURNING extract(epoch FROM {TAKEN_AT} - clock_timestamp())::float8 AS wait, moved_seconds",
         [budget_id],

@@ -139,7 +139,7 @@ class _Version(Struct):
     """All that is shown of one catalogue row: columns, state, credits and ISRCs, and whose value each field is."""
 
     values: dict[str, Any]
-    provenance: dict[str, str]
+    provenance: Mapping[str, str]
 
 
 def refresh(touched: Touched, cause: Cause) -> None:

@@ -121,10 +121,11 @@ def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_S
     or its run has ended.
     """
     slot_before, slot_after = (f"coalesce(claimed.held_at + {MOVED}, {when})" for when in (SLOT_AT, TAKEN_AT))
-    horizon = f"claimed.now + interval '{LONGEST_SLEEP_SECONDS} s'"
+    # Whoever waited for the budget's row meanwhile has a slot that is now, however long ago it began.
+    horizon = f"greatest(claimed.now + interval '{LONGEST_SLEEP_SECONDS} s', clock_timestamp())"
     rows = sql.query(
         f"""
-        WITH claimed AS (
+        WITH claimed AS (  -- the fetch, where it is due, and the slot that it held, where that is still to come
             UPDATE {_FETCH} f
             SET status = 'leased', lease_token = gen_random_uuid(), started_at = clock_timestamp(),
                 lease_expires_at = clock_timestamp() + make_interval(secs => %s),
@@ -139,7 +140,7 @@ def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_S
                       p.budget_id, r.mode, f.key, f.request, f.attempts, c.opened_at, clock_timestamp() AS now,
                       CASE WHEN was.slot_at + {MOVED} > clock_timestamp() THEN was.slot_at END AS held_at,
                       CASE WHEN b.concurrency > 0 THEN b.concurrency <= ({_ASKING} b.id) ELSE false END AS is_full
-        ), slot AS (
+        ), slot AS (  -- its own, or else the next; it is counted when it is used
             UPDATE {_BUDGET} b
             SET theoretical_arrival_at =
                     CASE WHEN claimed.held_at IS NULL THEN {NEXT_ARRIVAL} ELSE b.theoretical_arrival_at END,

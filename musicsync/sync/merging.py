@@ -21,10 +21,13 @@ class Said(Struct, frozen=True):
 
 
 class Canonical(Struct, frozen=True):
-    """The values to show, the provider of each, and the credit of the first source that has one."""
+    """The values to show, the provider of each, and the credit of the first source that has one.
+
+    ``values`` are the caller's to add to; ``provenance`` is shared by many.
+    """
 
     values: dict[str, Any]
-    provenance: dict[str, str]
+    provenance: Mapping[str, str]
     credits: Sequence[Mapping[str, Any]]
     credits_provider_id: int | None
 
@@ -43,9 +46,7 @@ _CREDITED: tuple[Entity, ...] = ("release", "recording")
 
 
 def canonical(entity: Entity, said: Sequence[Said]) -> Canonical:
-    """Return the canonical values of an entity, given its sources from the most to the least trusted."""
-    if not said:
-        return Canonical(dict.fromkeys(POLICY[entity]), {}, (), None)
+    """Return the canonical values of an entity, given its sources, one at least, from the most to the least trusted."""
     first, values = said[0], _values(entity, said[0])
     credited = next((source for source in said if source.fields.get("credits")), None) if entity in _CREDITED else None
     names = [name for name, value in values.items() if value is not None]
@@ -55,11 +56,11 @@ def canonical(entity: Entity, said: Sequence[Said]) -> Canonical:
             name: value for name, value in _values(entity, source).items() if value is not None and values[name] is None
         }
         values |= given
-        provenance = provenance | dict.fromkeys(given, source.provider)
+        provenance = {**provenance, **dict.fromkeys(given, source.provider)}
     if credited is None:
         return Canonical(values, provenance, (), None)
     if credited is not first:
-        provenance = provenance | {"credits": credited.provider}
+        provenance = {**provenance, "credits": credited.provider}
     return Canonical(values, provenance, credited.fields["credits"], credited.provider_id)
 
 
@@ -74,6 +75,6 @@ def _values(entity: Entity, source: Said) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1024)
-def _of_one(provider: str, names: tuple[str, ...]) -> dict[str, str]:
-    """Return the provenance of fields that are all of one provider: the same object for many, to be left as it is."""
+def _of_one(provider: str, names: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the provenance of fields that are all of one provider: the same object for many."""
     return dict.fromkeys(names, provider)

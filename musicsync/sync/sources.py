@@ -129,7 +129,7 @@ def write(provider_id: int, run_id: int, kind: Kind, delta: Delta) -> None:
     Raises:
         IntegrityError: another transaction has just written one of the new rows; apply the page once more.
     """
-    columns = _COLUMNS | dict.fromkeys(LINKS[kind], "bigint") | (_TRACK_COLUMNS if kind == "track" else {})
+    columns = _columns(kind)
     new = [(provider_id, row.external_id, *_values(row, kind, run_id)) for row in delta.new]
     sql.copy(TABLES[kind], _NEW_COLUMNS | columns, new)
     changed = [
@@ -224,10 +224,16 @@ def _differs(stored: sql.Row, fields: dict[str, Any]) -> bool:
     return was | fields != was or stored["state"] != PRESENT
 
 
+def _columns(kind: Kind) -> dict[str, str]:
+    """Return the columns of all sources, the links, and what tracks have besides, with their types."""
+    return _COLUMNS | dict.fromkeys(LINKS[kind], "bigint") | (_TRACK_COLUMNS if kind == "track" else {})
+
+
 def _values(row: SourceRow, kind: Kind, run_id: int) -> sql.Values:
-    """Return what the row's columns hold: those of all sources, its links, and those that tracks have besides."""
+    """Return what the columns hold that ``_columns`` names, in that order."""
     fields = row.fields
-    values = (row.id, fields, f"\\x{row.fingerprint.hex()}", _flags(fields), run_id, *row.links.values())
+    values: sql.Values = (row.id, fields, f"\\x{row.fingerprint.hex()}", _flags(fields), run_id)
+    values += tuple(row.links[column] for column in LINKS[kind])
     return (*values, fields.get("release_id"), fields.get("recording_id")) if kind == "track" else values
 
 

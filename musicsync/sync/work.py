@@ -9,7 +9,7 @@ from http import HTTPStatus
 from django.db import Error, connection
 from msgspec import Struct
 
-from musicsync.models import KnownPage, Provider
+from musicsync.models import Provider
 from musicsync.providers import registry
 from musicsync.providers.outcomes import excerpt
 from musicsync.records import (
@@ -24,7 +24,7 @@ from musicsync.records import (
     Transient,
 )
 from musicsync.redaction import keep_secrets_out
-from musicsync.sync import apply, budget, circuit, fetches, limits, sql
+from musicsync.sync import apply, budget, circuit, fetches, limits, pages, sql
 from musicsync.sync.asking import READY_SECONDS, client_for, get, in_turn, probe, refusal, sleep_until, wait_for_turn
 from musicsync.sync.drift import Drifted
 from musicsync.sync.fetches import Lease, Postponed
@@ -147,7 +147,7 @@ def _go_on(lease: Lease, provider: Provider, notice: Notice | None = None) -> St
 
 def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead: SendAhead | None) -> None:
     adapter = registry.get(provider.adapter)
-    known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
+    known = pages.known(provider.pk, lease.key, adapter.parser_version)
     client = client_for(provider, adapter)
     sleep_until(slot_at - READY_SECONDS)
     response = get(

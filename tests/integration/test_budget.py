@@ -198,6 +198,17 @@ def test_nobody_waits_by_hand_for_a_slot_that_is_hours_away(one: Provider) -> No
     assert [budget.take_turn(one.budget_id).wait for _ in range(2)] == [0, 0]
 
 
+def test_who_asks_by_hand_now_moves_the_slots_that_are_held(one: Provider) -> None:
+    allow(one, rate=0.12, burst=1)
+    claim_all(open_run(one, ["a", "b"]))
+    before = Budget.objects.get()
+    turn = budget.take_turn(one.budget_id)
+    assert turn.wait == 0.0
+    after = Budget.objects.get()
+    assert after.moved_seconds - before.moved_seconds == pytest.approx(1 / (0.12 * budget.PACE))
+    assert turn.moved == after.moved_seconds
+
+
 def test_a_redirect_is_a_request_of_the_budget(one: Provider) -> None:
     with serving(answer(b"", "301 Moved", "Location: /feed/elsewhere"), answer(b'{"items": []}')) as server:
         Provider.objects.update(base_url=server.url)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from musicsync.sync.merging import POLICY, Canonical, Said, canonical
+from musicsync.sync.merging import Canonical, Said, canonical
 
 LINE = {"name": "Nina", "artist_id": "1", "join_phrase": ""}
 
@@ -52,11 +52,3 @@ def test_tracks_and_artists_have_no_credit_of_their_own() -> None:
 def test_a_track_is_the_recording_of_its_most_trusted_source() -> None:
     found = canonical("track", [said("one", recording_id=7, title="Song"), said("other", recording_id=3)])
     assert shown(found, "recording_id") == (7, "one")
-
-
-@pytest.mark.parametrize("entity", POLICY)
-def test_every_field_is_there_even_where_nobody_says_anything(entity: Any) -> None:
-    found = canonical(entity, [])
-    assert set(found.values) == set(POLICY[entity])
-    assert set(found.values.values()) == {None}
-    assert found.provenance == {}
