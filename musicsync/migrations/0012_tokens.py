@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
             name="token_url",
             field=models.CharField(
                 blank=True,
+                db_default="",
                 default="",
                 help_text="Where the credential is exchanged for a token, for adapters that do that; empty: the adapter's own.",
                 max_length=300,

@@ -127,6 +127,7 @@ class Provider(models.Model):
     token_url = models.CharField(
         max_length=300,
         default="",
+        db_default="",
         blank=True,
         validators=[URLValidator(schemes=["http", "https"]), no_password],
         help_text="Where the credential is exchanged for a token, for adapters that do that; empty: the adapter's own.",
