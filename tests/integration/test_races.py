@@ -215,8 +215,8 @@ def test_four_workers_keep_to_the_window(small: str, monkeypatch: pytest.MonkeyP
             done.set()
 
     in_threads(watch, drive_and_tell)
-    # Those who fill at the same moment do not wait for each other.
-    assert 1 < max(worst) <= 3 + 3
+    # Those who fill at the same moment do not wait for each other, nor see what another one has just claimed.
+    assert 1 < max(worst) <= 4 * (3 + 1)
 
 
 def test_any_number_of_workers_keeps_to_the_budget(base: str) -> None:
