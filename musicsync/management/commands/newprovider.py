@@ -100,14 +100,14 @@ def _check_name(root: Path, name: str, class_name: str) -> None:
         found = next((there for there in (root / path, (root / path).with_suffix("")) if there.exists()), None)
         if found:
             raise MusicsyncError(f"{name!r} is taken: {found.relative_to(root)} exists; choose another name")
-    for word, path in (
+    for word, user in (
         (name, root / _CONTRACT),
         (class_name, root / _REGISTRY),
         (class_name, _TEMPLATES / "adapter.py-tpl"),
         (class_name, _TEMPLATES / "sandbox.py-tpl"),
     ):
-        if re.search(rf"\b{word}\b", path.read_text(encoding="utf-8")):
-            raise MusicsyncError(f"{name!r} is taken: {path.name} uses {word} for something else; choose another name")
+        if re.search(rf"\b{word}\b", user.read_text(encoding="utf-8")):
+            raise MusicsyncError(f"{name!r} is taken: {user.name} uses {word} for something else; choose another name")
 
 
 def _registered(text: str, name: str, class_name: str) -> str:
