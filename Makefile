@@ -68,6 +68,7 @@ bench: $(BENCHMARKS)
 	$(BIN)/python -m benchmarks.reading --tracks $(TRACKS)
 	$(BIN)/python -m benchmarks.budgets
 	$(BIN)/python -m benchmarks.profile
+	$(BIN)/python -m benchmarks.parsing
 	$(BIN)/python -m benchmarks.freshness
 
 constraints: $(DEVELOPMENT)

@@ -80,6 +80,7 @@ def _has_gtin_form(text: str) -> bool:
     return (10 - weighted % 10) % 10 == int(text[13])
 
 
+@lru_cache(maxsize=4096)
 def normalise_date(text: str) -> str | None:
     """Return a date as "YYYY", "YYYY-MM" or "YYYY-MM-DD", as precise as it is known; ``None`` for no date at all.
 

@@ -85,37 +85,10 @@ class ScopesHandler(ControlHandler):
 
     def get(self) -> None:
         """Say by which keys every track of a provider is reached."""
-        provider = self.get_query_argument("provider", "")
-        mbids = self.world.mbids
-        if provider == "musicbrainz":
-            catalogue = self.world.musicbrainz()
-            artists = [mbids.encode("artist", index) for index in catalogue.first_artists()]
-            labels = [mbids.encode("label", index) for index in catalogue.first_labels()]
-            self.answer({"artist": artists, "label": labels})
-        elif provider in ("deezer", "itunes"):
-            indexes = self.world.deezer().first_artists()
-            self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
-        elif provider == "spotify":
-            codes = ids.Base62(mbids)
-            self.answer({"artist": [codes.encode("artist", index) for index in self.world.spotify().first_artists()]})
-        elif provider == "tidal":
-            indexes = self.world.tidal().first_artists()
-            self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
-        elif provider == "discogs":
-            catalogue = self.world.musicbrainz()
-            artists = [str(ids.encode_number("artist", index)) for index in catalogue.first_artists()]
-            labels = [str(ids.encode_number("label", index)) for index in catalogue.first_labels()]
-            self.answer({"artist": artists, "label": labels})
-        elif provider == "jamendo":
-            indexes = self.world.musicbrainz().first_artists()
-            self.answer({"artist": [str(ids.encode_number("artist", index)) for index in indexes]})
-        elif provider == "lastfm":
-            indexes = self.world.musicbrainz().first_artists()
-            self.answer({"artist": [mbids.encode("artist", index) for index in indexes]})
-        elif provider == "feed":
-            self.answer({"feed": [""]})
-        else:
-            self.refuse(400, f"scopes: provider must be one of: {', '.join(self.dialects)}")
+        found = scopes(self.world, self.get_query_argument("provider", ""))
+        if found is None:
+            return self.refuse(400, f"scopes: provider must be one of: {', '.join(self.dialects)}")
+        return self.answer(found)
 
 
 class StateHandler(ControlHandler):
@@ -147,6 +120,36 @@ class FaultsHandler(ControlHandler):
         """Drop all rules."""
         self.faults.set([])
         self.get()
+
+
+def scopes(world: World, provider: str) -> dict[str, list[str]] | None:
+    """Return by kind the keys by which every track of a provider is reached; ``None`` for one that there is not."""
+    mbids = world.mbids
+    catalogues = {"deezer": world.deezer, "itunes": world.deezer, "spotify": world.spotify, "tidal": world.tidal}
+    catalogue = catalogues.get(provider, world.musicbrainz)()
+    artists, labels = list(catalogue.first_artists()), list(catalogue.first_labels())
+
+    def numbers(kind: ids.Kind, indexes: list[int]) -> list[str]:
+        return [str(ids.encode_number(kind, index)) for index in indexes]
+
+    match provider:
+        case "musicbrainz":
+            mbid = mbids.encode
+            found = {"artist": [mbid("artist", i) for i in artists], "label": [mbid("label", i) for i in labels]}
+        case "lastfm":
+            found = {"artist": [mbids.encode("artist", index) for index in artists]}
+        case "spotify":
+            codes = ids.Base62(mbids)
+            found = {"artist": [codes.encode("artist", index) for index in artists]}
+        case "discogs":
+            found = {"artist": numbers("artist", artists), "label": numbers("label", labels)}
+        case "deezer" | "itunes" | "tidal" | "jamendo":
+            found = {"artist": numbers("artist", artists)}
+        case "feed":
+            found = {"feed": [""]}
+        case _:
+            return None
+    return found
 
 
 async def expected(world: World, dialects: Iterable[Dialect], start: int, end: int) -> dict[str, Counts]:

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -36,6 +37,13 @@ SPECS = [
 ]
 ODD = ["null", "true", "[]", "{}", '""', '"\\u0000"', '"\\ud800x"', '"x"', "-1", "0", "1.5", "NaN", "1e400", "9" * 40]
 DEEP = 10_000
+FILL_IN = {
+    "bad_scopes": "a kind that cannot be followed, and for each other one a key that has not its form",
+    "said": "a small body of your own for each form of answer, and exactly what is to be read from it",
+    "refused": "each answer that stands for an error, and its type",
+    "walk": "a body for each request on the way from `start` to the last track",
+    "reached": "the ids of the tracks that the walk reaches, in order",
+}
 
 every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.adapter.name)
 
@@ -60,6 +68,18 @@ def outcome(spec: Spec, request: Request, body: bytes) -> Page | ProviderError:
 
 def test_every_adapter_is_held_to_the_contract() -> None:
     assert [spec.adapter for spec in SPECS] == list(registry.ADAPTERS.values())
+
+
+@every_spec
+@pytest.mark.parametrize("field", FILL_IN)
+def test_nothing_of_a_spec_is_left_empty(spec: Spec, field: str) -> None:
+    assert getattr(spec, field), f"the SPEC of {spec.adapter.name} has no `{field}`: fill in {FILL_IN[field]}"
+
+
+@every_spec
+def test_the_base_url_is_that_of_the_provider(spec: Spec) -> None:
+    host = str(urlsplit(spec.adapter.base_url).hostname)
+    assert not host.endswith(".example"), f"the adapter {spec.adapter.name} has no base_url: fill in the provider's"
 
 
 @each("scopes")
@@ -118,6 +138,7 @@ def test_a_walk_reaches_every_track_and_ends(spec: Spec) -> None:
     while pending:
         request = pending.pop(0)
         asked.append(request.key)
+        assert request.key in spec.walk, f"the walk of {spec.adapter.name} has no body for {request.key}: fill it in"
         page = parse(spec, request, spec.walk[request.key])
         tracks += [record.external_id for record in page.records if record.kind == "track"]
         pending += page.requests

@@ -189,8 +189,10 @@ class Spotify(ClientCredentials):
         album = owner if (entity, listed) == ("albums", "tracks") else None
         followed = listed == "albums" or rest == "new-releases" or request.params.get("q", "").startswith("upc:")
         wanted = []
+        before = None
         for item in items.items or ():
-            add(page, item, album)
+            add(page, item, album, before)
+            before = item
             if followed and isinstance(item, Album):
                 page.follow_ups.append(Request(path=f"albums/{item.id}", refreshes=("release", item.id)))
             if album and isinstance(item, Track) and not item.external_ids:

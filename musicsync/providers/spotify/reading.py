@@ -11,10 +11,10 @@ from musicsync.providers.spotify.forms import Album, AlbumStub, Credited, Extern
 from musicsync.records import ArtistRecord, Credit, ReleaseRecord, TrackRecord
 
 
-def add(page: PageBuilder, item: Item, album: str | None = None) -> None:
-    """Add what an item says; ``album`` is the one that it is listed for."""
+def add(page: PageBuilder, item: Item, album: str | None = None, before: Item | None = None) -> None:
+    """Add what an item says; ``album`` is the one that it is listed for, ``before`` the item before it."""
     if isinstance(item, Track):
-        _add_track(page, item, album)
+        _add_track(page, item, album, before)
     elif isinstance(item, Album):
         page.add(_release(page, item, item))
     else:
@@ -35,10 +35,12 @@ def _release(page: PageBuilder, stub: AlbumStub, album: Album | None = None) -> 
     )
 
 
-def _add_track(page: PageBuilder, track: Track, album: str | None) -> None:
+def _add_track(page: PageBuilder, track: Track, album: str | None, before: Item | None) -> None:
     stub = track.album
     if stub:
-        page.add(_release(page, stub))
+        # Tracks that are asked for together repeat their album, which took as long to read as the track itself.
+        if not isinstance(before, Track) or before.album != stub:
+            page.add(_release(page, stub))
         album = stub.id
     page.add(
         TrackRecord(
