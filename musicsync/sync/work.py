@@ -146,7 +146,7 @@ def _go_on(lease: Lease, provider: Provider, notice: Notice | None = None) -> St
 
 
 def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead: SendAhead | None) -> None:
-    adapter = registry.get(provider.adapter)
+    adapter = registry.adapter_of(provider)
     known = KnownPage.objects.filter(provider=provider, key=lease.key, parser_version=adapter.parser_version).first()
     client = client_for(provider, adapter)
     sleep_until(slot_at - READY_SECONDS)
