@@ -129,7 +129,8 @@ class ProviderAdmin(PanelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
         """Show beside the fields of a provider that exists what it still needs."""
         fields = super().get_fieldsets(request, obj)
-        if obj is None or registry.get(obj.adapter).takes_options:
+        adapter = registry.ADAPTERS.get(obj.adapter) if obj else None
+        if obj is None or (adapter and adapter.takes_options):
             fields = (*fields, ("Options", {"fields": ("options",), "description": OPTIONS_HELP}))
         if self.has_change_permission(request, obj):
             kept = ("new_credential", "forget_credential") if obj and obj.sealed_credential else ("new_credential",)
