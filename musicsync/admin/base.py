@@ -45,7 +45,7 @@ class PanelAdmin(PlainAdmin):
         if not self.has_history:
             context["show_history"] = False
         if obj is not None:
-            context["panels"] = self.panels(obj)
+            context["panels"] = [*context.get("panels", ()), *self.panels(obj)]
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 

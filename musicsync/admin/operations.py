@@ -14,10 +14,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from musicsync import tasks
-from musicsync.admin.show import link, list_link
+from musicsync.admin.show import Table, link, list_link
 from musicsync.models import Fetch, Provider, Run
-from musicsync.records import Mode, MusicsyncError
+from musicsync.providers import sample
+from musicsync.records import Mode, MusicsyncError, ProviderError
 from musicsync.sync import drift, runs
+from musicsync.sync.asking import ask_once
+from musicsync.sync.budget import NotNow
+
+_TESTED = "musicsync-tested"
 
 
 def sync(request: HttpRequest, providers: Iterable[Provider], mode: Mode) -> None:
@@ -86,6 +91,30 @@ def accept_drift(request: HttpRequest, provider: Provider) -> None:
             else "what was held",
         ),
     )
+
+
+def test(request: HttpRequest, provider: Provider) -> None:
+    """Ask the provider once; what it says is kept in the session, for the page that is shown next."""
+    try:
+        page = ask_once(provider).page
+    except (NotNow, ProviderError, MusicsyncError) as error:
+        messages.error(request, f"{provider}: {error}")
+        return
+    request.session[_TESTED] = [str(provider.pk), sample.records(page), sample.rejected(page)]
+    messages.success(request, f"{provider} answered: {len(page.records):,} records, {len(page.rejected):,} rejected")
+
+
+def tested(request: HttpRequest, provider_id: str) -> list[Table]:
+    """Return what a test of the provider just brought, once."""
+    known, records, rejected = request.session.get(_TESTED) or ("", [], [])
+    if known != provider_id:
+        return []
+    del request.session[_TESTED]
+    tables = (
+        Table("First records of the test", sample.RECORDS, records),
+        Table("Rejected items of the test", sample.REJECTED, rejected),
+    )
+    return [table for table in tables if table.rows]
 
 
 @contextlib.contextmanager

@@ -18,9 +18,21 @@ from musicsync.admin.base import BrowseAdmin, PanelAdmin
 from musicsync.admin.dialogs import button
 from musicsync.admin.health import circuit_line, open_circuits
 from musicsync.admin.plain import PlainAdmin, PlainForm
-from musicsync.admin.show import NOTHING, RUN_COLOURS, Table, external, link, list_link, moment, short, status_badge
+from musicsync.admin.show import (
+    NOTHING,
+    RUN_COLOURS,
+    Table,
+    external,
+    link,
+    list_link,
+    moment,
+    preformatted,
+    short,
+    status_badge,
+)
 from musicsync.models import Budget, Circuit, Fetch, Provider, Run, Scope
 from musicsync.providers import registry
+from musicsync.providers.json_feed.options import EXAMPLE
 from musicsync.queries import used
 from musicsync.records import MusicsyncError
 from musicsync.redaction import Secret
@@ -28,6 +40,11 @@ from musicsync.sync import drift
 from musicsync.sync.asking import check_ready
 
 _LATEST_RUNS = 10
+OPTIONS_HELP = format_html(
+    "For adapters that take options, such as json-feed: how the feed is asked and paged, and a JMESPath (jmespath.org) "
+    "for each field. docs/generic-feeds.md explains each. Save, then press Test. An example: {}",
+    preformatted(EXAMPLE),
+)
 
 
 class CredentialField(forms.CharField):
@@ -63,7 +80,8 @@ class ProviderForm(PlainForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        own = (f"{adapter.base_url} ({adapter.label})" for adapter in registry.ADAPTERS.values())
+        adapters = registry.ADAPTERS.values()
+        own = (f"{adapter.base_url} ({adapter.label})" for adapter in adapters if adapter.base_url)
         left_out = {
             "base_url": f"Empty: the adapter's own, {', '.join(own)}.",
             "budget": "Empty: one of its own, with the adapter's rate and burst.",
@@ -82,6 +100,8 @@ class ProviderForm(PlainForm):
         adapter = given.get("adapter") or self.instance.adapter
         if adapter and not given.get("base_url") and "base_url" not in self.errors:
             given["base_url"] = registry.get(adapter).base_url
+            if not given["base_url"]:
+                self.add_error("base_url", f"{registry.get(adapter).label} has no address of its own: give one.")
         return given
 
 
@@ -98,7 +118,7 @@ class ProviderAdmin(PanelAdmin):
     sortable_by = ()
     autocomplete_fields = ("budget",)
     actions = ("sync_incremental", "sync_full")
-    actions_detail = ("sync_incremental_now", "sync_full_now", "close_circuit", "accept_drift")
+    actions_detail = ("test_now", "sync_incremental_now", "sync_full_now", "close_circuit", "accept_drift")
     list_fullwidth = True
     fieldsets = (
         (None, {"fields": (("slug", "adapter"), "base_url", "token_url", "budget", "enabled")}),
@@ -109,6 +129,9 @@ class ProviderAdmin(PanelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
         """Show beside the fields of a provider that exists what it still needs."""
         fields = super().get_fieldsets(request, obj)
+        adapter = registry.ADAPTERS.get(obj.adapter) if obj else None
+        if obj is None or (adapter and adapter.takes_options):
+            fields = (*fields, ("Options", {"fields": ("options",), "description": OPTIONS_HELP}))
         if self.has_change_permission(request, obj):
             kept = ("new_credential", "forget_credential") if obj and obj.sealed_credential else ("new_credential",)
             fields = (*fields, ("Credential", {"fields": (kept,)}))
@@ -158,6 +181,23 @@ class ProviderAdmin(PanelAdmin):
     def sync_full(self, request: HttpRequest, chosen: QuerySet[Provider]) -> None:
         """Start a full run of each chosen provider."""
         operations.sync(request, chosen, "full")
+
+    @button(
+        "Test",
+        "Sends one request and shows the first of what comes back. Nothing is written to the catalogue.",
+        permission="change",
+        icon="network_check",
+    )
+    def test_now(self, request: HttpRequest, provider: Provider) -> None:
+        """Ask this provider once, and show what it says."""
+        operations.test(request, provider)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show the provider, with what a test of it just brought."""
+        shown = {**(extra_context or {}), "panels": operations.tested(request, object_id)}
+        return super().change_view(request, object_id, form_url, shown)
 
     @button(
         "Sync now (incremental)",
@@ -239,7 +279,7 @@ class ProviderAdmin(PanelAdmin):
     def readiness(self, provider: Provider) -> str:
         """Show what is missing before it can be asked."""
         try:
-            check_ready(provider, registry.get(provider.adapter))
+            check_ready(provider, registry.adapter_of(provider))
         except MusicsyncError as error:
             return str(error)
         return "yes" if provider.scopes.filter(active=True).exists() else "it follows nothing: add a scope"
@@ -324,7 +364,7 @@ class ScopeForm(PlainForm):
         given: dict[str, Any] = super().clean() or self.cleaned_data
         if given.get("provider") and given.get("kind"):
             try:
-                adapter = registry.get(given["provider"].adapter)
+                adapter = registry.adapter_of(given["provider"])
                 given["key"] = adapter.normalise_key(given["kind"], given.get("key", ""))
             except MusicsyncError as error:
                 raise forms.ValidationError({"key": str(error)}) from error

@@ -139,7 +139,7 @@ def scope_of(provider: Provider, text: str) -> tuple[str, str]:
         BadScope: the provider cannot follow this kind, or the key has not the form of one.
     """
     kind, _, key = text.strip().partition(":")
-    adapter = registry.get(provider.adapter)
+    adapter = registry.adapter_of(provider)
     try:
         return kind, adapter.normalise_key(msgspec.convert(kind, ScopeKind), key)
     except msgspec.ValidationError:

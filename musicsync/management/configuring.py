@@ -1,8 +1,11 @@
 """Providers and their budgets as the command line sets them up: what is not named stays as it is."""
 
-from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
+import json
+import sys
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -29,6 +32,12 @@ def add_options(action: ArgumentParser) -> None:
         "--concurrency": "requests under way at the same time",
     }.items():
         budget.add_argument(option, type=_whole_or_none, metavar=f"N|{_UNLIMITED}", help=text)
+    action.add_argument(
+        "--options",
+        type=_document,
+        metavar="FILE|-",
+        help="what an adapter such as json-feed is told besides, as JSON; - reads the standard input",
+    )
     places = action.add_argument_group("network")
     places.add_argument(
         "--allow-private",
@@ -83,7 +92,7 @@ def change(provider: Provider, options: Mapping[str, Any]) -> None:
     with _telling():
         provider.clean()
     _save_budget(provider.budget, options)
-    provider.save(update_fields=["budget", "allow_private", "allowed_hosts"])
+    provider.save(update_fields=["budget", "options", "allow_private", "allowed_hosts"])
 
 
 def budget_line(provider: Provider) -> str:
@@ -109,6 +118,8 @@ def _take(provider: Provider, options: Mapping[str, Any]) -> None:
         setattr(provider.budget, name, options[name])
     if options["allow_private"] is not None:
         provider.allow_private = options["allow_private"]
+    if options["options"] is not None:
+        provider.options = options["options"]
     if options["allowed_host"] is not None:
         provider.allowed_hosts = [host for host in options["allowed_host"] if host]
     with _telling():
@@ -126,6 +137,14 @@ def _named(options: Mapping[str, Any]) -> list[str]:
 
 def _whole_or_none(text: str) -> int | float | None:
     return None if text == _UNLIMITED else positive(int)(text)
+
+
+def _document(name: str) -> Any:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        return json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ArgumentTypeError(f"{name} cannot be read as JSON: {error}") from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from musicsync.models.catalogue import Artist, Recording, Release, Track
 from musicsync.providers import addresses, registry
+from musicsync.providers.base import BadOptions
 
 AHEAD_SECONDS = 1.0
 MOST_AHEAD = 64
@@ -132,6 +133,9 @@ class Provider(models.Model):
         validators=[URLValidator(schemes=["http", "https"]), no_password],
         help_text="Where the credential is exchanged for a token, for adapters that do that; empty: the adapter's own.",
     )
+    options = models.JSONField(
+        default=dict, blank=True, help_text="What the adapter is told besides, where it takes options."
+    )
     # Fernet text; see musicsync/credentials.py.
     sealed_credential = models.TextField(default="", blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -144,8 +148,8 @@ class Provider(models.Model):
 
         Raises:
             ValidationError: an address is by its name not public, without leave; a token URL is given to an adapter
-                that asks for no tokens; an allowed host is none; or a new provider has the credential's setting of
-                another, whose credential it would send to its own host.
+                that asks for no tokens; the adapter does not take the options; an allowed host is none; or a new
+                provider has the credential's setting of another, whose credential it would send to its own host.
         """
         for name in ("base_url", "token_url"):
             try:
@@ -156,11 +160,21 @@ class Provider(models.Model):
                 raise ValidationError({name: error.messages}) from error
         if self.token_url and self.adapter in registry.ADAPTERS and not registry.get(self.adapter).token_url:
             raise ValidationError({"token_url": f"{self.adapter} sends the credential itself: leave this empty."})
+        if self.adapter in registry.ADAPTERS:
+            self._check_options()
         for host in self.allowed_hosts:
             if not _HOST.fullmatch(host):
                 raise ValidationError({"allowed_hosts": f"{host!r} is no name of a host: no scheme, port or path."})
         if self._state.adding:
             self._check_setting()
+
+    def _check_options(self) -> None:
+        if not isinstance(self.options, dict):
+            raise ValidationError({"options": "No JSON object of names and values."})
+        try:
+            registry.adapter_of(self)
+        except BadOptions as error:
+            raise ValidationError({"options": error.mistakes}) from error
 
     def _check_setting(self) -> None:
         for other in Provider.objects.exclude(slug=self.slug):

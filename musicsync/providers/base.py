@@ -1,8 +1,9 @@
 """The contract that every provider's adapter fills in. How to write one: docs/adding-a-provider.md."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from http.client import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
@@ -22,6 +23,14 @@ class Scope(Struct, frozen=True, kw_only=True):
 
 class BadScope(MusicsyncError):
     """The provider cannot follow this scope; the text says which ones it can, or what form the key has."""
+
+
+class BadOptions(MusicsyncError):
+    """A provider's options are none that its adapter takes; ``mistakes`` has a line for each."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("options: " + " ".join(mistakes))
+        self.mistakes = mistakes
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -48,7 +57,7 @@ class Adapter(ABC):
     credential: ClassVar[Literal["none", "optional", "required"]] = "none"
     contact_required: ClassVar[bool] = False
     """Whether the provider turns away clients whose User-Agent does not say whom to contact."""
-    parser_version: ClassVar[int] = 1
+    parser_version: int = 1
     """Raised when ``parse`` reads more or other things than before, so that unchanged answers are parsed again."""
     volatile: ClassVar[bool] = False
     """Whether answers differ each time in what ``parse`` does not read (ranks, signed links)."""
@@ -58,6 +67,19 @@ class Adapter(ABC):
     """Where a token is asked for with the credential; empty where the credential itself is sent (``oauth.py``)."""
     per_month: ClassVar[int | None] = None
     """Requests in a calendar month that the provider allows; ``None`` where it names no such quota."""
+
+    takes_options: ClassVar[bool] = False
+    """Whether it reads as the options of its provider say."""
+
+    def configured(self, options: Mapping[str, Any]) -> "Adapter":
+        """Return the adapter for a provider with these options.
+
+        Raises:
+            BadOptions: they are none that it takes.
+        """
+        if options:
+            raise BadOptions([f"{self.label} takes none: leave them empty."])
+        return self
 
     def auth_headers(self, credential: str) -> dict[str, str]:
         """Return the headers that carry the credential."""

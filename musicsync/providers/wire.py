@@ -183,7 +183,7 @@ def shape(data: Any, form: Any, lists: Lists | None = None, path: str = "$") -> 
     try:
         return msgspec.convert(data, form), rejected
     except msgspec.ValidationError as error:
-        raise Permanent(f"the answer is not of a form that this adapter knows: {_in_words(error, data)}") from error
+        raise Permanent(f"the answer is not of a form that this adapter knows: {in_words(str(error), data)}") from error
 
 
 def _take_out_wrong_items(node: Any, lists: Lists, path: str, rejected: list[RejectedItem]) -> None:
@@ -200,7 +200,7 @@ def _take_out_wrong_items(node: Any, lists: Lists, path: str, rejected: list[Rej
             try:
                 msgspec.convert(item, each.form)
             except msgspec.ValidationError as error:
-                rejected.append(RejectedItem(path=place, reason=_in_words(error, item), excerpt=excerpt(item)))
+                rejected.append(RejectedItem(path=place, reason=in_words(str(error), item), excerpt=excerpt(item)))
             else:
                 sound.append(item)
         holder[last] = sound
@@ -213,10 +213,10 @@ def _within(node: Any, way: list[str]) -> dict[str, Any]:
     return node if isinstance(node, dict) else {}
 
 
-def _in_words(error: msgspec.ValidationError, item: object) -> str:
+def in_words(reason: str, item: object) -> str:
+    """Return in words that people read why an item is none, by the reason that its decoding gave."""
     if _is_ambiguous(item):
         return _TWICE
-    reason = str(error)
     for pattern, words in _WORDS.items():
         reason = reason.replace(pattern, words)
     return clean_text(f"{reason}; an object in it {_TWICE}" if _AMBIGUOUS in _text(item) else reason)

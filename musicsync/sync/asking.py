@@ -79,7 +79,7 @@ def get(
     Raises:
         MusicsyncError, ProviderError: as ``client_for`` and ``Client.get`` do.
     """
-    adapter = registry.get(provider.adapter)
+    adapter = registry.adapter_of(provider)
     try:
         return client.get(request, etag, sending=sending, before_redirect=before_more)
     except Refused as error:
@@ -154,7 +154,7 @@ def ask_once(provider: Provider) -> Answer:
         MusicsyncError: as ``client_for`` does.
         ProviderError: it did not answer as it should.
     """
-    adapter = registry.get(provider.adapter)
+    adapter = registry.adapter_of(provider)
     client, request = client_for(provider, adapter), adapter.probe()
     wait_for_turn(provider)
     began = time.monotonic()

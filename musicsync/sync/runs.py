@@ -48,7 +48,7 @@ def open_run(
         SlotTaken: this slot of the schedule has its run.
         MusicsyncError: the provider follows nothing, or a setting is missing.
     """
-    adapter = registry.get(provider.adapter)
+    adapter = registry.adapter_of(provider)
     check_ready(provider, adapter)
     scopes = [scope] if scope else list(provider.scopes.filter(active=True).order_by("pk"))
     if not scopes:

@@ -146,7 +146,7 @@ def _go_on(lease: Lease, provider: Provider, notice: Notice | None = None) -> St
 
 
 def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead: SendAhead | None) -> None:
-    adapter = registry.get(provider.adapter)
+    adapter = registry.adapter_of(provider)
     known = pages.known(provider.pk, lease.key, adapter.parser_version)
     client = client_for(provider, adapter)
     sleep_until(slot_at - READY_SECONDS)

@@ -19,7 +19,7 @@ from musicsync.records import (
     TrackRecord,
     Transient,
 )
-from tests.contract import deezer, discogs, feed, itunes, jamendo, lastfm, musicbrainz, spotify, tidal
+from tests.contract import deezer, discogs, feed, itunes, jamendo, json_feed, lastfm, musicbrainz, spotify, tidal
 from tests.contract.spec import Refused, Said, Scoped, Spec
 from tests.contract.storable import unstorable
 
@@ -34,6 +34,7 @@ SPECS = [
     itunes.SPEC,
     jamendo.SPEC,
     lastfm.SPEC,
+    json_feed.SPEC,
 ]
 ODD = ["null", "true", "[]", "{}", '""', '"\\u0000"', '"\\ud800x"', '"x"', "-1", "0", "1.5", "NaN", "1e400", "9" * 40]
 DEEP = 10_000
@@ -67,7 +68,7 @@ def outcome(spec: Spec, request: Request, body: bytes) -> Page | ProviderError:
 
 
 def test_every_adapter_is_held_to_the_contract() -> None:
-    assert [spec.adapter for spec in SPECS] == list(registry.ADAPTERS.values())
+    assert [spec.adapter.name for spec in SPECS] == list(registry.ADAPTERS)
 
 
 @every_spec

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from musicsync.management import configuring, following, keeping, listing
 from musicsync.management.base import MusicsyncCommand, positive, provider_named
 from musicsync.models import Provider
-from musicsync.providers import registry
+from musicsync.providers import registry, sample
 from musicsync.records import KINDS, MusicsyncError, ProviderError
 from musicsync.sync import budget, drift
 from musicsync.sync.asking import ask_once, check_ready
@@ -35,14 +35,14 @@ class Command(MusicsyncCommand):
         add.add_argument("--base-url", help="default: the adapter's")
         add.add_argument("--token-url", default="", help="where a token is asked for; default: the adapter's")
         add.add_argument("--trust", type=positive(int), default=100, help="rank, 1 is most trusted (default: 100)")
-        changed = actions.add_parser("set", help="change its budget, and where it may be and lead to")
+        changed = actions.add_parser("set", help="change its budget and options, and where it may be and lead to")
         changed.add_argument("provider", metavar="SLUG")
         for action in (add, changed):
             configuring.add_options(action)
         listed = actions.add_parser("list", help="list the providers")
         listed.add_argument("--json", action="store_true", help="as JSON")
         for name, text in {
-            "test": "send one request and say what came back",
+            "test": "send one request and show the first of what came back",
             "follow": "follow scopes in every run",
             "unfollow": "follow scopes no more; what is known stays",
             "enable": "let schedules start runs",
@@ -78,7 +78,7 @@ class Command(MusicsyncCommand):
 
     def _add(self, options: Mapping[str, Any]) -> None:
         provider = configuring.create(options)
-        adapter = registry.get(provider.adapter)
+        adapter = registry.adapter_of(provider)
         self.say(f"provider {provider} added: {adapter.label} at {provider.base_url}")
         self.say(configuring.budget_line(provider))
         try:
@@ -113,6 +113,10 @@ class Command(MusicsyncCommand):
             f"{provider}: GET /{answer.request.key}: {response.status} in {answer.seconds:.2f} s, "
             f"{len(response.body):,} bytes: {found}, {len(page.rejected)} rejected"
         )
+        if page.records:
+            self.say_table(sample.RECORDS, sample.records(page))
+        if page.rejected:
+            self.say_table(sample.REJECTED, sample.rejected(page))
 
     def _enable(self, provider: Provider, *, enabled: bool) -> None:
         provider.enabled = enabled

@@ -1,0 +1,189 @@
+"""A feed of tracks in any JSON, read as the options of its provider say: no code is written for it.
+
+Docs:       docs/generic-feeds.md; ``options.py`` has every option, ``items.py`` what a field may hold.
+Request:    ``GET`` of one path, with fixed parameters; the credential in a header or a query parameter.
+Paging:     by offset, page number, cursor or link. Of a link the parameters alone are taken, and only where it leads to
+            the same host and path. By offset or page number the feed ends with an empty page, for a provider may give
+            fewer items than it is asked for; or where it says how many there are.
+Form:       each item is a track, with its release and artists where it has them.
+"""
+
+import zlib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+import msgspec
+
+from musicsync.identifiers import storable
+from musicsync.providers import keys, wire
+from musicsync.providers.base import Adapter, Scope
+from musicsync.providers.collect import PageBuilder
+from musicsync.providers.json_feed.items import Reader, WrongItem
+from musicsync.providers.json_feed.options import Cursor, Expression, Link, Numbered, Offset, Options, QueryAuth, read
+from musicsync.providers.wire import Number, Token, Whole
+from musicsync.records import Mode, MusicsyncError, Page, Permanent, RejectedItem, Request, Response, ScopeKind
+
+_JSON = msgspec.json.Encoder(order="deterministic")
+_MOST = 2**31
+
+
+class JsonFeed(Adapter):
+    """Follows a feed of tracks that its provider's options describe."""
+
+    name = "json-feed"
+    label = "JSON feed"
+    base_url = ""
+    scope_kinds = ("feed",)
+    rate = 1.0
+    burst = 1
+    credential = "optional"
+    takes_options = True
+
+    def __init__(self, options: Options | None = None, parser_version: int = 1) -> None:
+        """Read as the options say; without them it can be asked nothing."""
+        self._given = options
+        self._reader = Reader(options) if options else None
+        self.parser_version = parser_version
+
+    def configured(self, options: Mapping[str, Any]) -> Adapter:
+        """Return the adapter for these options, the same for the same.
+
+        Raises:
+            BadOptions: they are none that can be.
+        """
+        return _configured(_JSON.encode(options))
+
+    @property
+    def _options(self) -> Options:
+        if self._given is None:
+            raise MusicsyncError("a JSON feed is read as its provider's options say: set them")
+        return self._given
+
+    def auth_headers(self, credential: str) -> dict[str, str]:
+        """Return the header that carries the credential, where one does."""
+        auth = self._options.auth
+        return {} if isinstance(auth, QueryAuth) else {auth.name: f"{auth.scheme} {credential}".strip()}
+
+    def auth_params(self, credential: str) -> dict[str, str]:
+        """Return the parameter that carries the credential, where one does."""
+        auth = self._options.auth
+        return {auth.name: credential} if isinstance(auth, QueryAuth) else {}
+
+    def normalise_key(self, kind: ScopeKind, key: str) -> str:
+        """Return the empty key, the only one that a feed has."""
+        if kind != "feed" or key.strip():
+            raise keys.bad_scope(self.label, kind, key, {"feed": "empty"})
+        return ""
+
+    def plan(self, scope: Scope, mode: Mode) -> list[Request]:
+        """Return the first page: what came after the scope's watermark in incremental mode, otherwise everything."""
+        self.normalise_key(scope.kind, scope.key)
+        first, since = self.probe(), self._options.incremental
+        if mode == "incremental" and since and scope.watermark:
+            return [Request(path=first.path, params={**first.params, since.param: scope.watermark})]
+        return [first]
+
+    def probe(self) -> Request:
+        """Return the request for the first page."""
+        paging = self._options.paging
+        start = {paging.param: str(paging.first)} if isinstance(paging, Offset | Numbered) else {}
+        return Request(path=self._options.path, params={**self._options.params, **start})
+
+    def parse(self, request: Request, response: Response) -> Page:
+        """Return the tracks of a page, each release and artist once."""
+        options, body = self._options, wire.load(response.body)
+        items = _found(options.items, body, "items")
+        if not isinstance(items, list):
+            raise Permanent(f"the answer has no list at `{options.items.text}`, which the option items names")
+        page, reader = PageBuilder(), self._reader or Reader(options)
+        for index, item in enumerate(items):
+            try:
+                records = reader.records(item)
+            except WrongItem as error:
+                page.rejected.append(_rejected(f"{_place(options.items)}[{index}]", str(error), item))
+            else:
+                for record in records:
+                    page.add(record)
+        page.following = self._following(request, response, body, len(items))
+        if options.incremental:
+            page.watermark = _stated(options.incremental.watermark, body, "incremental.watermark")
+        return page.page()
+
+    def _following(self, request: Request, response: Response, body: Any, count: int) -> Request | None:
+        match self._options.paging:
+            case Offset() as paging:
+                offset = int(request.params[paging.param]) + count
+                total = _count(paging.total, body, "paging.total")
+                is_last = not count or (total is not None and offset - paging.first >= total)
+                return None if is_last else _with(request, {paging.param: str(offset)})
+            case Numbered() as paging:
+                number = int(request.params[paging.param]) + 1
+                pages = _count(paging.pages, body, "paging.pages")
+                is_last = not count or (pages is not None and number - paging.first >= pages)
+                return None if is_last else _with(request, {paging.param: str(number)})
+            case Cursor() as paging:
+                cursor = _stated(paging.next, body, "paging.next")
+                return _with(request, {paging.param: cursor}) if cursor else None
+            case Link() as paging:
+                link = _stated(paging.next, body, "paging.next")
+                return _with(request, self._linked(link, response)) if link else None
+        return None
+
+    def _linked(self, link: str, response: Response) -> dict[str, str]:
+        """Return the parameters of a link to the next page, but for the credential's."""
+        auth = self._options.auth
+        try:
+            there = urlsplit(urljoin(response.url, link))
+            here = urlsplit(response.url)
+            if (there.hostname, there.path) != (here.hostname, here.path):
+                raise Permanent("the link to the next page leads to another host or path, and is not followed")
+            given = parse_qsl(there.query, keep_blank_values=True)
+        except ValueError as error:
+            raise Permanent("the link to the next page is no URL") from error
+        own = auth.name if isinstance(auth, QueryAuth) else None
+        return {storable(name): storable(value) for name, value in given if name != own}
+
+
+@lru_cache(maxsize=64)
+def _configured(options: bytes) -> JsonFeed:
+    # An answer is read again when the options change, as when a parser does.
+    return JsonFeed(read(msgspec.json.decode(options)), zlib.crc32(options) % _MOST)
+
+
+def _rejected(path: str, reason: str, item: Any) -> RejectedItem:
+    return RejectedItem(path=path, reason=wire.in_words(reason, item), excerpt=wire.excerpt(item))
+
+
+def _place(items: Expression) -> str:
+    return "$" if items.text == "@" else f"$.{items.text}"
+
+
+def _found(expression: Expression, body: Any, option: str) -> Any:
+    try:
+        return expression.search(body)
+    except ValueError as error:
+        raise Permanent(f"the answer does not fit the option {option}: {error}") from error
+
+
+def _stated(expression: Expression, body: Any, option: str) -> str | None:
+    """Return a text or number that goes back to the provider as it came, ``None`` for none."""
+    found = _found(expression, body, option)
+    try:
+        stated = msgspec.convert(None if found == "" else found, Token | Number | None)
+    except msgspec.ValidationError as error:
+        raise Permanent(f"the answer does not fit the option {option}: {error}") from error
+    return None if stated is None else str(stated)
+
+
+def _count(expression: Expression | None, body: Any, option: str) -> int | None:
+    found = _found(expression, body, option) if expression else None
+    try:
+        return wire.whole(msgspec.convert(found, Whole | None)) or None
+    except msgspec.ValidationError as error:
+        raise Permanent(f"the answer does not fit the option {option}: {error}") from error
+
+
+def _with(request: Request, params: dict[str, str]) -> Request:
+    return Request(path=request.path, params={**request.params, **params})

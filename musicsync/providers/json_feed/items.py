@@ -1,0 +1,226 @@
+"""An item of a JSON feed as records: what its fields are found to be, checked and in canonical form."""
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from musicsync.identifiers import clean_text, storable
+from musicsync.providers import wire
+from musicsync.providers.json_feed.durations import milliseconds
+from musicsync.providers.json_feed.options import Expression, Options
+from musicsync.providers.wire import Id, Text, Whole
+from musicsync.records import ArtistRecord, Credit, Record, ReleaseRecord, TrackRecord
+
+T = TypeVar("T", bound=Struct)
+
+_BETWEEN = ", "
+
+Key = Text | Id
+Words = str | Id | UnsetType | None
+Names = list[str | None] | str | UnsetType | None
+Count = Whole | UnsetType | None
+
+
+class WrongItem(Exception):
+    """An item, or a part of it, is none; the text says which field, by which expression, and why."""
+
+
+class Artist(Struct):
+    """What is found of one artist."""
+
+    name: Text
+    id: Key | None = None
+    join_phrase: str | UnsetType | None = UNSET
+    sort_name: str | UnsetType | None = UNSET
+    disambiguation: str | UnsetType | None = UNSET
+    type: str | UnsetType | None = UNSET
+    country: str | UnsetType | None = UNSET
+
+
+class Release(Struct):
+    """What is found of a release."""
+
+    id: Key
+    title: Text
+    version: str | UnsetType | None = UNSET
+    gtin: Words = UNSET
+    type: str | UnsetType | None = UNSET
+    released: Words = UNSET
+    label: str | UnsetType | None = UNSET
+    catalog_number: Words = UNSET
+    explicit: bool | UnsetType | None = UNSET
+    track_count: Count = UNSET
+    genres: Names = UNSET
+    territories: Names = UNSET
+    artists: Any = UNSET
+
+
+class Track(Struct):
+    """What is found of a track."""
+
+    id: Key
+    title: Text
+    version: str | UnsetType | None = UNSET
+    recording_id: Key | UnsetType | None = UNSET
+    disc: Count = UNSET
+    position: Count = UNSET
+    number: Words = UNSET
+    isrcs: Names = UNSET
+    duration: Any = UNSET
+    explicit: bool | UnsetType | None = UNSET
+    territories: Names = UNSET
+    artists: Any = UNSET
+
+
+class Reader:
+    """Reads items as the options say."""
+
+    def __init__(self, options: Options) -> None:
+        self._unit = options.duration
+        self._track = _mapped(options.track)
+        self._release = _mapped(options.release) if options.release else None
+        self._artist = _mapped(options.artist) if options.artist else None
+        self._joined = bool(options.artist and options.artist.join_phrase)
+
+    def records(self, item: Any) -> list[Record]:
+        """Return the artists, the release and the track of an item.
+
+        Raises:
+            WrongItem: it lacks what it must have, or has what cannot be.
+        """
+        found: list[Record] = []
+        release = self._release and self._read_release(item, found)
+        found.append(self._read_track(item, release or None, found))
+        return found
+
+    def _read_release(self, item: Any, found: list[Record]) -> ReleaseRecord:
+        said = _read("release", self._release or {}, item, Release)
+        release = ReleaseRecord(
+            external_id=clean_text(str(said.id)),
+            title=clean_text(said.title),
+            version=wire.optional_text(said.version),
+            gtin=wire.optional_gtin(_text(said.gtin)),
+            type=_lower(said.type),
+            released=wire.optional_date(_text(said.released)),
+            label=wire.optional_text(said.label),
+            catalog_number=wire.optional_text(_text(said.catalog_number)),
+            explicit=said.explicit,
+            track_count=wire.whole(said.track_count),
+            genres=_names(said.genres),
+            territories=_codes(said.territories),
+            credits=self._credits("release", said.artists, found),
+        )
+        found.append(release)
+        return release
+
+    def _read_track(self, item: Any, release: ReleaseRecord | None, found: list[Record]) -> TrackRecord:
+        said = _read("track", self._track, item, Track)
+        return TrackRecord(
+            external_id=clean_text(str(said.id)),
+            title=clean_text(said.title),
+            version=wire.optional_text(said.version),
+            recording_id=wire.optional_text(_text(said.recording_id)),
+            release_id=release.external_id if release else UNSET,
+            disc=(wire.whole(said.disc) or 1) if release else UNSET,
+            position=(wire.whole(said.position) or UNSET) if release else UNSET,
+            number=wire.optional_text(_text(said.number)),
+            isrcs=wire.optional_isrcs(_strings(said.isrcs)),
+            duration_ms=self._duration(said.duration),
+            explicit=said.explicit,
+            territories=_codes(said.territories),
+            credits=self._credits("track", said.artists, found),
+        )
+
+    def _duration(self, given: Any) -> int | UnsetType | None:
+        if isinstance(given, UnsetType):
+            return UNSET
+        try:
+            return milliseconds(given, self._unit)
+        except ValueError as error:
+            raise WrongItem(f"track.duration (`{self._track['duration'].text}`) {error}") from error
+
+    def _credits(self, owner: str, given: Any, found: list[Record]) -> tuple[Credit, ...] | UnsetType:
+        if isinstance(given, UnsetType) or self._artist is None:
+            return UNSET
+        listed = given if isinstance(given, list) else [] if given is None else [given]
+        artists = [_read(f"{owner}.artists[{at}]", self._artist, one, Artist) for at, one in enumerate(listed)]
+        found.extend(_artist(one) for one in artists if one.id is not None)
+        return tuple(
+            Credit(
+                name=clean_text(one.name),
+                artist_id=None if one.id is None else clean_text(str(one.id)),
+                join_phrase=self._join(one, is_last=at == len(artists)),
+            )
+            for at, one in enumerate(artists, start=1)
+        )
+
+    def _join(self, artist: Artist, *, is_last: bool) -> str:
+        if self._joined:
+            return storable(artist.join_phrase or "")
+        return "" if is_last else _BETWEEN
+
+
+def _mapped(fields: Struct) -> dict[str, Expression]:
+    return {name: value for name, value in structs.asdict(fields).items() if value is not None}
+
+
+def _read(what: str, fields: dict[str, Expression], item: Any, form: type[T]) -> T:
+    try:
+        return msgspec.convert({name: field.search(item) for name, field in fields.items()}, form)
+    except ValueError:
+        raise WrongItem(_reason(what, fields, item, form)) from None
+
+
+def _reason(what: str, fields: dict[str, Expression], item: Any, form: type[Struct]) -> str:
+    """Return which of the fields cannot be, by which expression it was found, and why."""
+    types = {field.name: field.type for field in structs.fields(form)}
+    for name, field in fields.items():
+        try:
+            msgspec.convert(field.search(item), types[name])
+        except ValueError as error:
+            return f"{what}.{name} (`{field.text}`): {error}"
+    return f"{what} cannot be read"
+
+
+def _artist(said: Artist) -> ArtistRecord:
+    return ArtistRecord(
+        external_id=clean_text(str(said.id)),
+        name=clean_text(said.name),
+        sort_name=wire.optional_text(said.sort_name),
+        disambiguation=wire.optional_text(said.disambiguation),
+        type=_lower(said.type),
+        country=wire.optional_text(said.country),
+    )
+
+
+def _text(given: str | int | UnsetType | None) -> str | UnsetType | None:
+    return str(given) if isinstance(given, int) else given
+
+
+def _lower(given: str | UnsetType | None) -> str | UnsetType | None:
+    found = wire.optional_text(given)
+    return found.lower() if isinstance(found, str) else found
+
+
+def _strings(given: Names) -> list[str] | UnsetType:
+    if isinstance(given, UnsetType):
+        return UNSET
+    return [given] if isinstance(given, str) else [one for one in given or () if one]
+
+
+def _names(given: Names) -> tuple[str, ...] | UnsetType:
+    found = _strings(given)
+    return (
+        found if isinstance(found, UnsetType) else tuple(sorted({name for one in found if (name := clean_text(one))}))
+    )
+
+
+def _codes(given: Names) -> tuple[str, ...] | UnsetType | None:
+    """Return codes of territories, sorted; ``None``, and not nowhere, where nothing is said of them."""
+    return None if given is None else _names(_upper(given))
+
+
+def _upper(given: Names) -> Names:
+    found = _strings(given)
+    return found if isinstance(found, UnsetType) else [one.upper() for one in found]
