@@ -301,7 +301,7 @@ def _is_release(path: str) -> bool:
 
 
 def _next_page(request: Request, received: int, count: int) -> list[Request]:
-    offset = int(request.params.get("offset", "0")) + received
+    offset = int(keys.number_key(request.params.get("offset", "0")) or "0") + received
     if not received or offset >= count:
         return []
     return [Request(path=request.path, params={**request.params, "offset": str(offset)})]

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
 from musicsync.providers import registry
@@ -109,6 +110,15 @@ def test_the_scope_kinds_are_those_that_have_a_scope(spec: Spec) -> None:
 @each("said")
 def test_a_body_says_exactly_this(spec: Spec, case: Said) -> None:
     assert parse(spec, case.request, case.body) == case.page
+
+
+@each("said")
+def test_a_parameter_that_the_adapter_never_sends_is_no_surprise(spec: Spec, case: Said) -> None:
+    """As in the address of an answer that somebody else recorded."""
+    body = case.body if isinstance(case.body, bytes) else json.dumps(case.body).encode()
+    for name in case.request.params:
+        odd = msgspec.structs.replace(case.request, params={**case.request.params, name: "x"})
+        assert isinstance(outcome(spec, odd, body), Page | ProviderError)
 
 
 @each("said")
