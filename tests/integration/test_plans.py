@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
@@ -75,7 +76,7 @@ def captured(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Itera
 def answer(user: User, address: str) -> HttpResponse:
     """Return what a view answers; a list's page is not rendered, which takes longer than to read it."""
     request = RequestFactory().get(address)
-    request.user = user
+    request.user, request.session = user, SessionBase()
     match = resolve(urlsplit(address).path)
     response = match.func(request, *match.args, **match.kwargs)
     if "cl" not in response.context_data:
