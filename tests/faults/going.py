@@ -17,6 +17,9 @@ CATCH_UP_SECONDS = 45
 """A lost message is sent again after 25 s, by a sweep that comes every 5 s; the rest is for a beat that waits."""
 SANDBOX = ("--tracks", "1000", *LIMITS)
 
+NEXT = 5
+"""As many requests as show that a run goes on."""
+
 
 class Going:
     """Runs of every provider of a stack, begun."""
@@ -42,11 +45,15 @@ class Going:
         return counted[0]
 
     def catches_up(self) -> Callable[[], bool]:
-        """Return what tells whether all that is under way now is applied: what the fault hit is among it."""
+        """Return what tells whether all that is under way now is applied: what the fault hit is among it.
+
+        Where nothing is, as the fault kept everybody from queueing more, it is what is owed next.
+        """
         # A connection from before the fault says nothing of what is there now.
         connection.close()
         under_way = (Fetch.Status.QUEUED, Fetch.Status.LEASED, Fetch.Status.WAITING)
-        ids = list(Fetch.objects.filter(status__in=under_way).values_list("pk", flat=True))
+        known = Fetch.objects.order_by("pk").values_list("pk", flat=True)
+        ids = list(known.filter(status__in=under_way)) or list(known.filter(status=Fetch.Status.PENDING)[:NEXT])
         assert ids, "the runs had ended before the fault did"
         return asking(lambda: not Fetch.objects.filter(pk__in=ids).exclude(status=Fetch.Status.APPLIED).exists())
 
