@@ -68,7 +68,8 @@ def prepare_statements(**_: object) -> None:
 
 
 def _prepare_often(connection: BaseDatabaseWrapper, **_: object) -> None:
-    connection.connection.prepare_threshold = _SEEN_BEFORE_PREPARED
+    if "prepare_threshold" not in connection.settings_dict["OPTIONS"]:  # DATABASE_URL has the word, as for a pooler
+        connection.connection.prepare_threshold = _SEEN_BEFORE_PREPARED
 
 
 @task_prerun.connect

@@ -79,10 +79,10 @@ def get(
     Raises:
         MusicsyncError, ProviderError: as ``client_for`` and ``Client.get`` do.
     """
-    adapter = registry.adapter_of(provider)
     try:
         return client.get(request, etag, sending=sending, before_redirect=before_more)
     except Refused as error:
+        adapter = registry.adapter_of(provider)
         if not (error.unauthorized and adapter.token_url):
             raise
     another = client_for(provider, adapter, refused=client.credential)
