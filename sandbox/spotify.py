@@ -16,7 +16,7 @@ import msgspec
 from sandbox import ids
 from sandbox.catalogue import Catalogue
 from sandbox.tokens import Tokens
-from sandbox.wire import Answer, Ask, BadNumber, json_answer, whole_number
+from sandbox.wire import Answer, Ask, BadNumber, Refusal, json_answer, whole_number
 from sandbox.world import Artist, Credit, Release, Track
 
 _PAGE_DEFAULT = 20
@@ -30,14 +30,6 @@ _WORDS = {400: "Bad request", 401: "The access token expired", 403: "Forbidden",
 
 Document = dict[str, Any]
 Thing = TypeVar("Thing")
-
-
-class Refusal(Exception):
-    """A question is not answered with what it asks for, but with this status."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 class Spotify:

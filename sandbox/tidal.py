@@ -16,7 +16,7 @@ import msgspec
 from sandbox import ids
 from sandbox.catalogue import Catalogue
 from sandbox.tokens import Tokens
-from sandbox.wire import Answer, Ask, json_answer
+from sandbox.wire import Answer, Ask, Refusal, json_answer
 from sandbox.world import Artist, Label, Release, Track
 
 _PAGE = 20
@@ -32,14 +32,6 @@ _ERRORS = {
 
 Document = dict[str, Any]
 Thing = TypeVar("Thing")
-
-
-class Refusal(Exception):
-    """A question is not answered with what it asks for, but with this status."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 class Tidal:

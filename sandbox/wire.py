@@ -97,3 +97,11 @@ def whole_number(query: Mapping[str, str], name: str, default: int, most: int | 
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise BadNumber(name)
     return int(text) if most is None else min(int(text), most)
+
+
+class Refusal(Exception):
+    """A question is not answered with what it asks for, but with this status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status

@@ -159,7 +159,7 @@ class Deezer(Adapter):
         if kind == "feed":
             found = "" if not key.strip() else None
         elif kind == "release":
-            found = keys.gtin_key(key) or (None if keys.has_gtin_length(key) else keys.number_key(key))
+            found = keys.gtin_or_number_key(key)
         elif kind == "recording":
             found = keys.isrc_key(key) or keys.number_key(key)
         elif kind == "artist":

@@ -47,6 +47,14 @@ def gtin_key(key: str) -> str | None:
     return candidate.lstrip("0").zfill(_SHORTEST_GTIN)
 
 
+def gtin_or_number_key(key: str) -> str | None:
+    """Return a UPC or EAN as ``gtin_key`` does, else a numeric id; ``None`` when the key is neither.
+
+    What is as long as a UPC is not taken for an id: its check digit may be wrong.
+    """
+    return gtin_key(key) or (None if has_gtin_length(key) else number_key(key))
+
+
 def has_gtin_length(key: str) -> bool:
     """Tell whether the key has as many digits as a UPC or EAN, which is more than an id has."""
     return sum(character.isdigit() for character in key) >= _SHORTEST_GTIN

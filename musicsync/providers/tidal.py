@@ -180,7 +180,7 @@ class Tidal(ClientCredentials):
         """Return an id without leading zeros, an ISRC, or a UPC/EAN of at least 12 digits."""
         found: str | None = None
         if kind == "release":
-            found = keys.gtin_key(key) or (None if keys.has_gtin_length(key) else keys.number_key(key))
+            found = keys.gtin_or_number_key(key)
         elif kind == "recording":
             found = keys.isrc_key(key) or keys.number_key(key)
         elif kind == "artist":

@@ -90,9 +90,7 @@ class Discogs(Adapter):
         """Return an id without leading zeros, "m" and the id of a master, or a UPC/EAN of at least 12 digits."""
         found = None
         if kind == "release":
-            found = (
-                keys.gtin_key(key) or _master_key(key) or (None if keys.has_gtin_length(key) else keys.number_key(key))
-            )
+            found = _master_key(key) or keys.gtin_or_number_key(key)
         elif kind in _KEYS:
             found = keys.number_key(key)
         if found is None:
