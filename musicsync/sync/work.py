@@ -31,6 +31,11 @@ from musicsync.sync.fetches import Lease, Postponed
 
 SendAhead = Callable[[Sequence[int]], None]
 
+GIVE_BACK_SECONDS = float(fetches.LEASE_SECONDS)
+"""How long a process tries to give a fetch back where the database is away, if its time limit does not come before.
+
+After that nobody works on the fetch, and nobody else can take it until its lease ends.
+"""
 MOST_SHEDS = 20
 """A provider that turned a request away so often has more than a load that passes."""
 
@@ -207,10 +212,11 @@ def _held(provider: Provider, error: Drifted) -> Notice:
 
 
 def _note_unforeseen(lease: Lease, error: Exception) -> None:
-    sql.patiently(lambda: fetches.fail(lease, f"{type(error).__name__}: {error}", trace=traceback.format_exc()))
+    trace = traceback.format_exc()
+    sql.patiently(lambda: fetches.fail(lease, f"{type(error).__name__}: {error}", trace=trace), GIVE_BACK_SECONDS)
 
 
 def _hand_back(lease: Lease, reason: str) -> Postponed | None:
     # Whatever was under way on this connection is not to be finished.
     connection.close()
-    return sql.patiently(lambda: fetches.hand_back(lease, reason))
+    return sql.patiently(lambda: fetches.hand_back(lease, reason), GIVE_BACK_SECONDS)
