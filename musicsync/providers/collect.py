@@ -27,8 +27,9 @@ class PageBuilder:
     def add(self, record: Record) -> None:
         """Add a record, or fill in what an earlier record of the same thing left unset."""
         key = (record.kind, record.external_id)
-        known = self._records.get(key)
-        self._records[key] = record if known is None else complete(known, record)
+        known = self._records.setdefault(key, record)
+        if known is not record:
+            self._records[key] = complete(known, record)
 
     def merge(self, kind: Kind, asked: str, answered: str) -> None:
         """Note that the provider answered for another id than the one asked for, if it did."""

@@ -234,8 +234,13 @@ def duration(*given: int | UnsetType | None, unit: int = 1) -> int | UnsetType |
 
     ``None`` when those that are given say nothing (providers write null or 0), unset when none is given.
     """
-    stated = [value for value in given if not isinstance(value, UnsetType)]
-    return next((value * unit for value in stated if value), None) if stated else UNSET
+    said: UnsetType | None = UNSET
+    for value in given:
+        if value:
+            return value * unit
+        if not isinstance(value, UnsetType):
+            said = None
+    return said
 
 
 def whole(given: int | str | UnsetType | None) -> int | UnsetType | None:
