@@ -1,10 +1,11 @@
 """The records of one page, each thing once."""
 
+from collections.abc import Hashable
 from typing import TypeVar
 
 from msgspec import UNSET, structs
 
-from musicsync.records import Kind, MergedId, Page, Record, RejectedItem, Request
+from musicsync.records import Credit, Kind, MergedId, Page, Record, RejectedItem, Request
 
 R = TypeVar("R", bound=Record)
 
@@ -22,6 +23,8 @@ class PageBuilder:
         self.following: Request | None = None
         self.watermark: str | None = None
         self.form = ""
+        self.credits: dict[Hashable, tuple[Credit, ...]] = {}
+        """The credits that were read already, by what the provider says: most tracks of a release have the same."""
         self._records: dict[tuple[Kind, str], Record] = {}
 
     def add(self, record: Record) -> None:

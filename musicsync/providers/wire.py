@@ -31,7 +31,7 @@ _MOST_DIGITS = 300
 _TWICE = "states a key twice"
 _AMBIGUOUS = f"an object that {_TWICE}: "
 _VISIBLE = r"[^\s\x00\ud800-\udfff]"
-_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _ASCII = r"^[!-~]+$"
 _DIGITS = r"^[0-9]{0,9}$"
 _WORDS = {
@@ -258,5 +258,8 @@ def optional_isrcs(texts: list[str] | str | UnsetType | None) -> tuple[str, ...]
     """Return ISRCs normalised where valid, as given otherwise, each once; none for null or empty text."""
     if isinstance(texts, UnsetType):
         return UNSET
-    given = (texts,) if isinstance(texts, str) else texts or ()
+    if isinstance(texts, str):
+        isrc = normalise_isrc(texts)
+        return (isrc,) if isrc else ()
+    given = texts or ()
     return tuple(dict.fromkeys(filter(None, map(normalise_isrc, given))))
