@@ -12,7 +12,7 @@ another form stays what it is.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -94,9 +94,10 @@ def load(body: bytes) -> Any:
     """
     try:
         data = msgspec.json.decode(body)
+        is_sound = _states_each_key_once(body, data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _load_leniently(body)
-    return data if _states_each_key_once(body, data) else _load_leniently(body)
+        is_sound = False
+    return data if is_sound else _load_leniently(body)
 
 
 def _load_leniently(body: bytes) -> Any:
@@ -169,7 +170,7 @@ def shape(data: Any, form: Any, lists: Lists | None = None, path: str = "$") -> 
 def _take_out_wrong_items(node: Any, lists: Lists, path: str, rejected: list[RejectedItem]) -> None:
     for name, each in lists.items():
         *way, last = name.split(".")
-        holder = _within(node, way)
+        holder = within(node, way)
         items = holder.get(last)
         if not isinstance(items, list):
             continue
@@ -186,7 +187,7 @@ def _take_out_wrong_items(node: Any, lists: Lists, path: str, rejected: list[Rej
         holder[last] = sound
 
 
-def _within(node: Any, way: list[str]) -> dict[str, Any]:
+def within(node: Any, way: Iterable[str]) -> dict[str, Any]:
     """Return the object that the way leads to; one that nothing is kept of where there is none."""
     for name in way:
         node = node.get(name) if isinstance(node, dict) else None
