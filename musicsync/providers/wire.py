@@ -44,13 +44,15 @@ _WORDS = {
     )
 }
 
+LARGEST = 2**31 - 1
+"""The largest number that the catalogue's integer columns hold."""
 Text = Annotated[str, Meta(pattern=_VISIBLE)]
 """Text in which something can be seen once ``clean_text`` has been over it."""
 Uuid = Annotated[str, Meta(pattern=_UUID)]
 Token = Annotated[str, Meta(pattern=_ASCII)]
 """A text that goes back to the provider as it came, such as a cursor."""
-Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-"""A count, a place or a duration: what the catalogue's integer columns hold."""
+Number = Annotated[int, Meta(ge=0, le=LARGEST)]
+"""A count, a place or a duration."""
 Whole = Number | Annotated[str, Meta(pattern=_DIGITS)]
 """A ``Number`` of a provider that also writes it as text, empty for none; ``whole`` reads it."""
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]

@@ -15,14 +15,13 @@ from musicsync.records import Permanent, ProviderError, Refused, RejectedItem, R
 
 T = TypeVar("T")
 
-_LARGEST = 2**31 - 1
 _ID = r"^[0-9A-Za-z]{1,64}$"
 _CODE = re.compile(rb"[A-Z]+")
 _CODES = re.compile(rb'\s*"[A-Z]+"(?:\s*,\s*"[A-Z]+")*\s*')
 _MARKETS = re.compile(rb'("available_markets"\s*:\s*\[)([^\]]*)')
 
 SpotifyId = Annotated[str, Meta(pattern=_ID)]
-Whole = Annotated[int, Meta(ge=0, le=_LARGEST)] | Annotated[float, Meta(ge=0, le=_LARGEST, multiple_of=1)]
+Whole = Annotated[int, Meta(ge=0, le=wire.LARGEST)] | Annotated[float, Meta(ge=0, le=wire.LARGEST, multiple_of=1)]
 """A whole number, which may be written as 1.0."""
 
 

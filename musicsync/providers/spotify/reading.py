@@ -80,10 +80,8 @@ def _read_credits(page: PageBuilder, artists: tuple[Credited, ...]) -> tuple[Cre
     for name, artist_id in named:
         if artist_id:
             page.add(ArtistRecord(external_id=artist_id, name=name))
-    last = len(named) - 1
-    return tuple(
-        [Credit(name, artist_id, ", " if place < last else "") for place, (name, artist_id) in enumerate(named)]
-    )
+    joins = [", "] * (len(named) - 1) + [""]
+    return tuple([Credit(name, artist_id, join) for (name, artist_id), join in zip(named, joins, strict=False)])
 
 
 def _territories(markets: list[str] | UnsetType | None) -> tuple[str, ...] | UnsetType | None:
