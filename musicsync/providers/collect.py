@@ -1,10 +1,11 @@
 """The records of one page, each thing once."""
 
+from collections.abc import Hashable
 from typing import TypeVar
 
 from msgspec import UNSET, structs
 
-from musicsync.records import Kind, MergedId, Page, Record, RejectedItem, Request
+from musicsync.records import Credit, Kind, MergedId, Page, Record, RejectedItem, Request
 
 R = TypeVar("R", bound=Record)
 
@@ -22,13 +23,16 @@ class PageBuilder:
         self.following: Request | None = None
         self.watermark: str | None = None
         self.form = ""
+        self.credits: dict[Hashable, tuple[Credit, ...]] = {}
+        """The credits that were read already, by what the provider says: most tracks of a release have the same."""
         self._records: dict[tuple[Kind, str], Record] = {}
 
     def add(self, record: Record) -> None:
         """Add a record, or fill in what an earlier record of the same thing left unset."""
         key = (record.kind, record.external_id)
-        known = self._records.get(key)
-        self._records[key] = record if known is None else complete(known, record)
+        known = self._records.setdefault(key, record)
+        if known is not record:
+            self._records[key] = complete(known, record)
 
     def merge(self, kind: Kind, asked: str, answered: str) -> None:
         """Note that the provider answered for another id than the one asked for, if it did."""

@@ -57,7 +57,7 @@ _KEYS: Final[dict[ScopeKind, str]] = {
 }
 
 
-class Artist(Struct, rename="kebab"):
+class Artist(Struct, frozen=True, rename="kebab"):
     """As https://musicbrainz.org/doc/Artist defines it."""
 
     id: Uuid
@@ -68,7 +68,7 @@ class Artist(Struct, rename="kebab"):
     country: str | UnsetType | None = UNSET
 
 
-class CreditedName(Struct):
+class CreditedName(Struct, frozen=True):
     """As https://musicbrainz.org/doc/Artist_Credits defines it."""
 
     artist: Artist
@@ -322,16 +322,19 @@ def _artist_record(artist: Artist) -> ArtistRecord:
 def _credits(page: PageBuilder, names: list[CreditedName] | UnsetType) -> tuple[Credit, ...] | UnsetType:
     if isinstance(names, UnsetType):
         return UNSET
-    for credited in names:
-        page.add(_artist_record(credited.artist))
-    # A join phrase is text between two names: its outer white space is the point of it.
-    return tuple(
-        Credit(
-            name=clean_text(credited.name) or clean_text(credited.artist.name),
-            artist_id=credited.artist.id,
-            join_phrase=storable(credited.joinphrase or ""),
-        )
-        for credited in names
+    said = tuple(names)
+    if said not in page.credits:
+        page.credits[said] = tuple([_credit(page, credited) for credited in said])
+    return page.credits[said]
+
+
+def _credit(page: PageBuilder, credited: CreditedName) -> Credit:
+    page.add(_artist_record(credited.artist))
+    return Credit(
+        name=clean_text(credited.name) or clean_text(credited.artist.name),
+        artist_id=credited.artist.id,
+        # A join phrase is text between two names: its outer white space is the point of it.
+        join_phrase=storable(credited.joinphrase or ""),
     )
 
 

@@ -20,7 +20,8 @@ from musicsync.identifiers import storable
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope
 from musicsync.providers.collect import PageBuilder
-from musicsync.providers.json_feed.items import Reader, WrongItem
+from musicsync.providers.json_feed.fields import WrongItem
+from musicsync.providers.json_feed.items import Known, Reader
 from musicsync.providers.json_feed.options import Cursor, Expression, Link, Numbered, Offset, Options, QueryAuth, read
 from musicsync.providers.wire import Number, Token, Whole
 from musicsync.records import Mode, MusicsyncError, Page, Permanent, RejectedItem, Request, Response, ScopeKind
@@ -97,10 +98,10 @@ class JsonFeed(Adapter):
         items = _found(options.items, body, "items")
         if not isinstance(items, list):
             raise Permanent(f"the answer has no list at `{options.items.text}`, which the option items names")
-        page, reader = PageBuilder(), self._reader or Reader(options)
+        page, reader, known = PageBuilder(), self._reader or Reader(options), Known()
         for index, item in enumerate(items):
             try:
-                records = reader.records(item)
+                records = reader.records(item, known)
             except WrongItem as error:
                 page.rejected.append(_rejected(f"{_place(options.items)}[{index}]", str(error), item))
             else:
