@@ -69,15 +69,16 @@ def open_run(
         with transaction.atomic():
             run.save(force_insert=True)
             for followed in scopes:
-                kind = cast("ScopeKind", followed.kind)
-                asked = base.Scope(kind=kind, key=followed.key, watermark=followed.watermark)
-                requests = adapter.plan(asked, mode)
-                if mode == Run.Mode.LOOKUP:
-                    requests = _as_known(followed, requests)
-                fetches.owe(run.pk, provider.pk, mode, followed.pk, requests)
+                fetches.owe(run.pk, provider.pk, mode, followed.pk, _plan(adapter, followed, mode))
     except IntegrityError as error:
         raise _refusal(error, run) from error
     return run
+
+
+def _plan(adapter: base.Adapter, followed: Scope, mode: Mode) -> list[Request]:
+    kind = cast("ScopeKind", followed.kind)
+    requests = adapter.plan(base.Scope(kind=kind, key=followed.key, watermark=followed.watermark), mode)
+    return _as_known(followed, requests) if mode == Run.Mode.LOOKUP else requests
 
 
 def finish(run_id: int) -> Run | None:
