@@ -7,7 +7,7 @@ from typing import Any, cast
 from django.db.models import Count
 from msgspec import Struct
 
-from musicsync.forecast import Allowance, Forecast, forecast
+from musicsync.forecast import Allowance, Forecast, forecast, in_words
 from musicsync.models import Artist, Budget, Change, Circuit, Fetch, Recording, Release, Run, SourceTrack, Track
 from musicsync.sync import sql
 from musicsync.sync.merging import POLICY, Entity
@@ -124,6 +124,12 @@ def forecast_of(run: Run, far: Progress) -> Forecast | None:
     circuit = Circuit.objects.filter(provider=run.provider_id, opened_at__isnull=False).first()
     now = datetime.now(UTC)
     return forecast(still_needed(run, far), allowance(budget, now, circuit), now)
+
+
+def outlook(run: Run) -> str:
+    """Return in words what a run that is under way needs still, how long that takes, and what it waits for."""
+    found = forecast_of(run, progress(run.pk))
+    return "it has ended" if found is None else in_words(found, datetime.now(UTC))
 
 
 def allowance(budget: Budget, now: datetime, circuit: Circuit | None = None) -> Allowance:

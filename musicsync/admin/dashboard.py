@@ -118,7 +118,7 @@ def _ahead(run: Run, far: Progress) -> str:
 def _providers() -> Table:
     rows = []
     for provider in Provider.objects.order_by("trust", "slug"):
-        last = provider.runs.order_by("-pk").first()
+        last = provider.runs.exclude(mode=Run.Mode.LOOKUP).order_by("-pk").first()
         rows.append(
             (
                 link(provider),

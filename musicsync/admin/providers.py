@@ -146,8 +146,8 @@ class ProviderAdmin(PanelAdmin):
         return ("credential", "readiness", "circuit_now", "see", *(("slug", "adapter") if obj else ()))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
-        """Return providers, each with its latest run."""
-        latest = Run.objects.filter(provider=OuterRef("pk")).order_by("-pk")
+        """Return providers, each with its latest run; lookups of one thing are none of the provider."""
+        latest = Run.objects.filter(provider=OuterRef("pk")).exclude(mode=Run.Mode.LOOKUP).order_by("-pk")
         providers: QuerySet[Provider] = super().get_queryset(request)
         return providers.annotate(
             latest_run=Subquery(latest.values("pk")[:1]), latest_status=Subquery(latest.values("status")[:1])

@@ -19,7 +19,7 @@ def facts() -> list[dict[str, Any]]:
 
 
 def _facts_of(provider: Provider, follows: int) -> dict[str, Any]:
-    last = Run.objects.filter(provider=provider).order_by("-pk").first()
+    last = Run.objects.filter(provider=provider).exclude(mode=Run.Mode.LOOKUP).order_by("-pk").first()
     return {
         "provider": provider.slug,
         "adapter": provider.adapter,

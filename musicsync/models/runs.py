@@ -55,10 +55,22 @@ class Run(models.Model):
 
     class Meta:
         constraints = [
+            # Not of lookups, which go on beside another run.
             models.UniqueConstraint(
-                fields=["provider"], condition=models.Q(status="running"), name="run_one_active_per_provider"
+                fields=["provider"],
+                condition=models.Q(status="running") & ~models.Q(mode="lookup"),
+                name="run_one_active_per_provider",
+            ),
+            models.UniqueConstraint(
+                fields=["scope"],
+                condition=models.Q(status="running", mode="lookup"),
+                name="run_one_lookup_per_scope",
             ),
             models.UniqueConstraint(fields=["schedule", "slot"], name="run_one_per_slot"),
+        ]
+        # Each claim of a fetch looks which other runs are under way.
+        indexes = [
+            models.Index(fields=["provider", "mode"], name="run_under_way", condition=models.Q(status="running"))
         ]
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from msgspec import Struct
 
 from musicsync.identifiers import clean_text
-from musicsync.models import KnownPage, Rejection
+from musicsync.models import KnownPage, Rejection, Run
 from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
 from musicsync.sync import catalogue, drift, fetches, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
@@ -112,6 +112,8 @@ def not_modified(lease: Lease, known: Known, etag: str | None) -> None:
         return
     if etag != known.etag:
         KnownPage.objects.filter(pk=known.id).update(etag=etag)
+    if known.scope_id != lease.scope_id:
+        _adopt(known.id, lease)
     if known.missing_since_run_id is not None:
         _found_again(known.id)
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, known.follow_ups)
@@ -125,7 +127,7 @@ def gone(lease: Lease, reason: str) -> None:
 
     One such answer proves nothing: what the page was for is "missing", and the run goes on by what the page held when
     it was last read, so that it comes by the pages behind it. The page is dropped when a later run is told the same,
-    and what no page mentions then is gone (``removal``).
+    and what no page mentions then is gone (``removal``). A lookup drops none: it may follow another within seconds.
     """
     if not fetches.hold(lease):
         return
@@ -135,7 +137,7 @@ def gone(lease: Lease, reason: str) -> None:
         _mark_missing(lease)
         follow_ups = msgspec.convert(known.follow_ups, list[Request])
         fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
-    elif known is not None and known.missing_since_run_id != lease.run_id:
+    elif known is not None and known.missing_since_run_id < lease.run_id and lease.mode != Run.Mode.LOOKUP:
         known.delete()
     fetches.close(lease, "gone", {"gone": 1}, reason)
 
@@ -276,6 +278,9 @@ def _keep_page(
         sql.copy(_PAGE, _PAGE_COLUMNS, [tuple(new[name] for name in _PAGE_COLUMNS)])
         return 0
     differing = {name: value for name, value in wanted.items() if getattr(known, name) != value}
+    if lease.mode == Run.Mode.LOOKUP:
+        # It stays with the scope whose runs lead to it, which tell when it is there no more.
+        differing.pop("scope_id", None)
     if differing:
         KnownPage.objects.filter(pk=known.pk).update(**differing)
     return known.rejected
@@ -312,6 +317,12 @@ def _mark_missing(lease: Lease) -> None:
         "WHERE provider_id = %s AND external_id = %s AND state = 'present'",
         [lease.provider_id, external_id],
     )
+
+
+def _adopt(page_id: int, lease: Lease) -> None:
+    """Let a page that belongs to a scope which is not followed, such as that of a lookup, belong to the lease's."""
+    if lease.mode != Run.Mode.LOOKUP:
+        KnownPage.objects.filter(pk=page_id, scope__active=False).update(scope=lease.scope_id)
 
 
 def _found_again(page_id: int) -> None:

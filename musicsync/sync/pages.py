@@ -16,6 +16,7 @@ class Known(Struct, frozen=True):
     """A page as it was when it was last read; ``mentioned`` says how many source rows of each kind it mentions."""
 
     id: int
+    scope_id: int
     etag: str | None
     digest: str | None
     rejected: int
@@ -27,7 +28,7 @@ class Known(Struct, frozen=True):
 def known(provider_id: int, key: str, parser_version: int) -> Known | None:
     """Return what is known of a page that this version of the parser has read, ``None`` where there is nothing."""
     rows = sql.query(
-        f"SELECT id, etag, digest, rejected, follow_ups, missing_since_run_id, {_MENTIONED} FROM {_PAGE} "  # noqa: S608
+        f"SELECT id, scope_id, etag, digest, rejected, follow_ups, missing_since_run_id, {_MENTIONED} FROM {_PAGE} "  # noqa: S608
         "WHERE provider_id = %s AND key = %s AND parser_version = %s",
         [provider_id, key, parser_version],
     )

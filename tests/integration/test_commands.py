@@ -266,9 +266,19 @@ def test_sync_of_a_scope_looks_it_up_without_following_it(deezer: Provider) -> N
 
 
 def test_a_second_sync_is_refused(run: Run) -> None:
-    code, line = refusal("sync", "dz", "--scope", "artist:13")
+    code, line = refusal("sync", "dz")
     assert (code, f"run {run.pk} under way" in line) == (2, True)
-    assert Scope.objects.count() == 1
+    assert Run.objects.count() == 1
+
+
+def test_a_scope_is_looked_up_beside_a_run_and_once_at_a_time(run: Run) -> None:
+    assert "started (lookup)" in say("sync", "dz", "--scope", "artist:13")
+    code, line = refusal("sync", "dz", "--scope", "artist:13")
+    assert (code, line) == (2, f"artist:13 of dz is being looked up by run {run.pk + 1} already")
+
+
+def test_sync_of_a_feed_reads_what_is_new_of_it(deezer: Provider) -> None:
+    assert "started (incremental)" in say("sync", "dz", "--scope", "feed")
 
 
 def test_sync_of_a_provider_that_follows_nothing_says_how_to_follow(deezer: Provider) -> None:
