@@ -52,7 +52,7 @@ class PanelAdmin(PlainAdmin):
 class BrowseAdmin(PanelAdmin):
     """Pages of a table that may have millions of rows.
 
-    Lists never count, sort or scan the table: they go by primary key, newest first, and searches by an index.
+    Lists never count, sort or scan the table: they go by a key, newest first, and searches by an index.
     """
 
     ordering = ("-pk",)
@@ -64,6 +64,9 @@ class BrowseAdmin(PanelAdmin):
     # For what looks rows up as one types: no count there either.
     paginator = InfinitePaginator
     list_fullwidth = True
+    change_list_template = "musicsync/list.html"
+    key_of_provider = ""
+    """The field that is unique together with ``provider``: one provider's rows are listed by it."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:  # noqa: ARG002
         """Return the list that pages by key."""

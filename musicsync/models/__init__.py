@@ -3,7 +3,7 @@
 ``sources``
     what is followed, and what each provider last said (Provider, Scope, KnownPage, SourceArtist, ...)
 ``runs``
-    the ledger of work (Run, Fetch, Rejection)
+    the ledger of work (Run, Fetch, Tally, Rejection)
 ``catalogue``
     the one catalogue made of all sources (Artist, Release, Recording, Track, credits)
 ``feed``
@@ -18,7 +18,7 @@ from musicsync.models.catalogue import Artist, Isrc, Recording, RecordingCredit,
 from musicsync.models.failures import Alert, Failure
 from musicsync.models.feed import Change
 from musicsync.models.processes import Leader, Worker
-from musicsync.models.runs import Fetch, Rejection, Run
+from musicsync.models.runs import Fetch, Rejection, Run, Tally
 from musicsync.models.sources import (
     Budget,
     Circuit,
@@ -55,6 +55,7 @@ __all__ = [
     "SourceArtist",
     "SourceRelease",
     "SourceTrack",
+    "Tally",
     "Token",
     "Track",
     "Worker",

@@ -5,6 +5,7 @@
 ``budget``     how much a provider may be asked
 ``circuit``    whether it is asked at all
 ``asking``     by which client, and once, outside of a run
+``tallies``    what of a run under way is added up already
 ``tokens``     the token that a provider's credential was exchanged for, one for all workers
 ``workers``    which workers are alive, whose leases are good
 ``work``       the way of one fetch, from row to catalogue: start reading here

@@ -12,7 +12,7 @@ from django.utils import timezone
 from musicsync.models import Fetch, KnownPage, Provider, Run, Scope
 from musicsync.providers import base, registry
 from musicsync.records import Mode, MusicsyncError, Request, ScopeKind
-from musicsync.sync import fetches, removal, sql
+from musicsync.sync import fetches, removal, sql, tallies
 from musicsync.sync.asking import check_ready
 
 _FETCH, _PAGE = Fetch._meta.db_table, KnownPage._meta.db_table
@@ -159,6 +159,7 @@ def replay(run: Run, chosen: QuerySet[Fetch]) -> int:
         MusicsyncError: the run was cancelled: what it never asked for would be taken for gone.
     """
     with transaction.atomic():
+        tallies.reset(run.pk)
         replayed = chosen.filter(run=run, status=Fetch.Status.DEAD).update(
             status=Fetch.Status.PENDING, failures=0, crashes=0, not_before=None
         )

@@ -122,7 +122,7 @@ def test_the_list_of_runs_shows_how_far_each_is(client: Client) -> None:
     run = make_run(make_provider(), "running", dead=2)
     run.fetches.filter(key="tracks?cursor=0").update(status="pending")
     (listed,) = shown(client, Run)
-    assert (listed.progress_text, listed.dead_fetches) == ("1 of 2", 1)
+    assert (listed.progress.of_all, listed.dead_fetches) == ("1 of 2", 1)
 
 
 def test_the_overview_of_a_new_set_up_says_what_to_do(client: Client) -> None:
@@ -212,13 +212,13 @@ def test_a_long_list_is_paged_from_newest_to_oldest(client: Client) -> None:
     keys = list(Artist.objects.order_by("-pk").values_list("pk", flat=True))
     first = client.get(list_url(Artist)).context["cl"]
     assert [row.pk for row in first.result_list] == keys[:50]
-    assert (first.paginator.newest, first.paginator.newer) == (None, None)
-    second = client.get(list_url(Artist) + first.paginator.older).context["cl"]
+    assert (first.paginator.first, first.paginator.before) == (None, None)
+    second = client.get(list_url(Artist) + first.paginator.after).context["cl"]
     assert [row.pk for row in second.result_list] == keys[50:100]
-    last = client.get(list_url(Artist) + second.paginator.older).context["cl"]
+    last = client.get(list_url(Artist) + second.paginator.after).context["cl"]
     assert [row.pk for row in last.result_list] == keys[100:]
-    assert last.paginator.older is None
-    back = client.get(list_url(Artist) + last.paginator.newer).context["cl"]
+    assert last.paginator.after is None
+    back = client.get(list_url(Artist) + last.paginator.before).context["cl"]
     assert [row.pk for row in back.result_list] == keys[50:100]
 
 
