@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from musicsync.models import Fetch, KnownPage, Provider, Run, Scope
 from musicsync.providers import base, registry
-from musicsync.records import Mode, MusicsyncError, ScopeKind
-from musicsync.sync import fetches, removal, sql
+from musicsync.records import Mode, MusicsyncError, Request, ScopeKind
+from musicsync.sync import checks, fetches, removal, sql
 from musicsync.sync.asking import check_ready
 
 _FETCH, _PAGE = Fetch._meta.db_table, KnownPage._meta.db_table
@@ -61,17 +61,20 @@ def open_run(
             run = Run.objects.create(
                 provider=provider, mode=mode, trigger=trigger, scope=scope, schedule=schedule, slot=slot
             )
-            for followed in scopes:
-                kind = cast("ScopeKind", followed.kind)
-                asked = base.Scope(kind=kind, key=followed.key, watermark=followed.watermark)
-                fetches.owe(run.pk, provider.pk, mode, followed.pk, adapter.plan(asked, mode))
+            plans = [(followed, _plan(adapter, followed, mode)) for followed in scopes]
+            fetches.owe_in_order(run.pk, checks.first_asked(provider, mode, plans))
     except IntegrityError as error:
         raise _refusal(error, provider, schedule, slot) from error
     return run
 
 
+def _plan(adapter: base.Adapter, followed: Scope, mode: Mode) -> list[Request]:
+    kind = cast("ScopeKind", followed.kind)
+    return adapter.plan(base.Scope(kind=kind, key=followed.key, watermark=followed.watermark), mode)
+
+
 def finish(run_id: int) -> Run | None:
-    """End the run if nothing is owed any more: removals, watermarks, totals, status.
+    """End the run if nothing is owed any more: removals, watermarks, next checks, totals, status.
 
     Returns ``None`` where it goes on, has ended before, or is being ended by another worker.
     """
@@ -91,6 +94,7 @@ def finish(run_id: int) -> Run | None:
             totals |= _remove(run)
         if not dead:
             _keep_watermarks(run)
+        checks.settle(run)
         run.summary = totals | {"distinct_tracks": _distinct_tracks(run_id)}
         run.finished_at = Now()
         run.save()

@@ -1,13 +1,19 @@
 """Incremental runs: what is new, for few requests."""
 
-import pytest
 
-from musicsync.models import Fetch, KnownPage, Run, SourceTrack
+import pytest
+from django.utils import timezone
+
+from musicsync.models import Fetch, KnownPage, PageCheck, Run, SourceTrack
 from tests.integration.driving import control, follow, sync
 
 
 def asked(run: Run) -> set[str]:
     return set(Fetch.objects.filter(run=run).values_list("key", flat=True))
+
+
+def make_lists_due() -> None:
+    PageCheck.objects.filter(request__refreshes=None).update(check_at=timezone.now())
 
 
 def served(base: str, adapter: str) -> int:
@@ -17,6 +23,7 @@ def served(base: str, adapter: str) -> int:
 def test_details_that_are_known_are_not_asked_for_again(small: str) -> None:
     provider = follow(small, "deezer")
     sync(provider)
+    make_lists_due()
     before = served(small, "deezer")
 
     run = sync(provider, "incremental")
@@ -33,6 +40,7 @@ def test_details_of_what_is_new_are_asked_for(base: str) -> None:
     before = set(SourceTrack.objects.values_list("external_id", flat=True))
     albums = set(KnownPage.objects.filter(key__startswith="album/").values_list("key", flat=True))
     control(base, "evolve", json={"generations": 2, "expected": False})
+    make_lists_due()
 
     run = sync(provider, "incremental")
 
@@ -49,6 +57,7 @@ def test_a_page_that_is_missing_behind_a_known_one_is_found(small: str) -> None:
     lost = KnownPage.objects.filter(key__startswith="album/", key__contains="/tracks").order_by("pk")[:2]
     keys = {page.key for page in lost}
     KnownPage.objects.filter(key__in=keys).delete()
+    make_lists_due()
 
     run = sync(provider, "incremental")
 
