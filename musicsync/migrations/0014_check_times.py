@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
             name="checks_per_run",
             field=models.PositiveIntegerField(
                 blank=True,
-                help_text="How many known pages an incremental run asks again at most; empty: what the budget takes in an hour.",
+                help_text="Known pages that an incremental run asks again at most; empty: what the budget takes in an hour.",
                 null=True,
                 validators=[django.core.validators.MinValueValidator(1)],
             ),

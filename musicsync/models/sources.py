@@ -155,7 +155,7 @@ class Provider(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="How many known pages an incremental run asks again at most; empty: what the budget takes in an hour.",
+        help_text="Known pages that an incremental run asks again at most; empty: what the budget takes in an hour.",
     )
     # Fernet text; see musicsync/credentials.py.
     sealed_credential = models.TextField(default="", blank=True, editable=False)
@@ -229,7 +229,7 @@ class Provider(models.Model):
 
     @property
     def most_checks(self) -> int:
-        """Return how many known pages an incremental run may ask again: unless set, what an hour of the budget takes."""
+        """Return how many known pages an incremental run may ask again: unless set, an hour of the budget."""
         if self.checks_per_run is not None:
             return self.checks_per_run
         quotas = ((self.budget.per_day, _HOURS_OF_DAY), (self.budget.per_month, _HOURS_OF_MONTH))

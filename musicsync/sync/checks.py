@@ -5,13 +5,15 @@ pages of the scope go with it. Feeds, and whatever follows a watermark, have non
 """
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import msgspec
 from msgspec import Struct
 
 from musicsync.freshness import APPEARED, NOTHING, UNKNOWN, Gamma, interval, learnt, price_for, prior_of
 from musicsync.models import Fetch, KnownPage, PageCheck, Provider, Run, Scope, Tuning
-from musicsync.records import Mode, Request
+from musicsync.providers import base, registry
+from musicsync.records import Mode, Request, ScopeKind
 from musicsync.sync import sql
 
 Owed = tuple[int, Request]
@@ -65,6 +67,24 @@ def policy_of(provider: Provider) -> Policy:
 # --- what a run asks first --------------------------------------------------------------------------------------------
 
 
+def plan(adapter: base.Adapter, scope: Scope, mode: Mode) -> list[Request]:
+    """Return the requests that a pass over the scope begins with."""
+    kind = cast("ScopeKind", scope.kind)
+    return adapter.plan(base.Scope(kind=kind, key=scope.key, watermark=scope.watermark), mode)
+
+
+def of_scope(scope: Scope) -> PageCheck | None:
+    """Return the time of a scope; ``None`` where every incremental run asks for it, or it was never read."""
+    if not _has_time(scope):
+        return None
+    requests = plan(registry.adapter_of(scope.provider), scope, "incremental")
+    return PageCheck.objects.filter(provider=scope.provider_id, key=requests[0].key).first() if requests else None
+
+
+def _has_time(scope: Scope) -> bool:
+    return scope.kind != Scope.Kind.FEED and scope.watermark is None
+
+
 def first_asked(provider: Provider, mode: Mode, plans: Sequence[tuple[Scope, list[Request]]]) -> list[Owed]:
     """Return what a run begins with, in its order: ``plans`` has what its scopes begin with.
 
@@ -79,10 +99,10 @@ def first_asked(provider: Provider, mode: Mode, plans: Sequence[tuple[Scope, lis
     timed: dict[str, list[Owed]] = {}
     for scope, requests in plans:
         of_scope = [(scope.pk, request) for request in requests]
-        if scope.kind == Scope.Kind.FEED or scope.watermark is not None:
-            owed += of_scope
-        elif requests:
+        if requests and _has_time(scope):
             timed.setdefault(requests[0].key, of_scope)
+        else:
+            owed += of_scope
     scope_ids = [scope.pk for scope, _ in plans]
     for row in (*_never_answered(provider, list(timed), scope_ids), *_due(provider, list(timed), scope_ids)):
         owed += timed.get(row["key"]) or [(row["scope_id"], msgspec.convert(row["request"], Request))]

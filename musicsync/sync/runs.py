@@ -1,7 +1,7 @@
 """A run from its first row to its last: open, finish, cancel, replay, discard, approve."""
 
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from musicsync.models import Fetch, KnownPage, Provider, Run, Scope
-from musicsync.providers import base, registry
-from musicsync.records import Mode, MusicsyncError, Request, ScopeKind
+from musicsync.providers import registry
+from musicsync.records import Mode, MusicsyncError
 from musicsync.sync import checks, fetches, removal, sql
 from musicsync.sync.asking import check_ready
 
@@ -61,16 +61,11 @@ def open_run(
             run = Run.objects.create(
                 provider=provider, mode=mode, trigger=trigger, scope=scope, schedule=schedule, slot=slot
             )
-            plans = [(followed, _plan(adapter, followed, mode)) for followed in scopes]
+            plans = [(followed, checks.plan(adapter, followed, mode)) for followed in scopes]
             fetches.owe_in_order(run.pk, checks.first_asked(provider, mode, plans))
     except IntegrityError as error:
         raise _refusal(error, provider, schedule, slot) from error
     return run
-
-
-def _plan(adapter: base.Adapter, followed: Scope, mode: Mode) -> list[Request]:
-    kind = cast("ScopeKind", followed.kind)
-    return adapter.plan(base.Scope(kind=kind, key=followed.key, watermark=followed.watermark), mode)
 
 
 def finish(run_id: int) -> Run | None:

@@ -1,6 +1,5 @@
 """Incremental runs: what is new, for few requests."""
 
-
 import pytest
 from django.utils import timezone
 
