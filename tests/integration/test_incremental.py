@@ -1,18 +1,13 @@
 """Incremental runs: what is new, for few requests."""
 
 import pytest
-from django.utils import timezone
 
-from musicsync.models import Fetch, KnownPage, PageCheck, Run, SourceTrack
-from tests.integration.driving import control, follow, sync
+from musicsync.models import Fetch, KnownPage, Run, SourceTrack
+from tests.integration.driving import control, follow, make_lists_due, sync
 
 
 def asked(run: Run) -> set[str]:
     return set(Fetch.objects.filter(run=run).values_list("key", flat=True))
-
-
-def make_lists_due() -> None:
-    PageCheck.objects.filter(request__refreshes=None).update(check_at=timezone.now())
 
 
 def served(base: str, adapter: str) -> int:

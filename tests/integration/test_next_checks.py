@@ -9,10 +9,10 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from musicsync.models import Fetch, KnownPage, PageCheck, Provider, Run, Tuning
+from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Tuning
 from musicsync.sync import checks, fetches, runs
 from musicsync.sync.work import work
-from tests.integration.driving import control, drive, follow, sync
+from tests.integration.driving import control, drive, follow, make_lists_due, sync
 
 DAY = timedelta(days=1)
 
@@ -95,7 +95,7 @@ def test_an_edit_of_a_known_release_arrives_by_an_incremental_run_and_is_looked_
 def test_what_has_just_appeared_is_asked_again_sooner_than_what_was_there(small: str, deezer: Provider) -> None:
     before = {check.key for check in details()}
     control(small, "evolve", json={"generations": 4, "expected": False})
-    PageCheck.objects.filter(request__refreshes=None).update(check_at=timezone.now())
+    make_lists_due()
     sync(deezer, "incremental")
     new = [check.key for check in details() if check.key not in before]
     assert new
@@ -208,6 +208,14 @@ def test_price_and_prior_are_learnt_of_a_sample(deezer: Provider) -> None:
     assert 0 < many.changes / many.days < 1
     waits = [checks.policy_of(deezer).wait(checks.Gamma(float(n % 3), 60.0)) for n in range(1000)]
     assert sum(1 / wait for wait in waits) <= 1000 / 60 + 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [({"rate": 2.0}, 7200), ({"rate": 2.0, "per_day": 2400}, 100), ({"rate": 2.0, "per_month": 720}, 1)],
+)
+def test_a_run_asks_again_for_what_the_budget_takes_in_an_hour(limits: dict[str, float], most: int) -> None:
+    assert Provider(budget=Budget(**limits)).most_checks == most
 
 
 def test_of_few_pages_nothing_is_learnt(deezer: Provider) -> None:
