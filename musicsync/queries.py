@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from django.db.models import Count
+from django.db.models import Count, Min
+from django.db.models.functions import Now
 from msgspec import Struct
 
 from musicsync.forecast import Allowance, Forecast, forecast, in_words
@@ -15,6 +16,8 @@ from musicsync.models import (
     Change,
     Circuit,
     Fetch,
+    PageCheck,
+    Provider,
     Recording,
     Release,
     Run,
@@ -55,6 +58,13 @@ class Progress(Struct, frozen=True):
     def ended(self) -> bool:
         """Tell whether the run has come to its end."""
         return self.status != Run.Status.RUNNING
+
+
+class DueChecks(Struct, frozen=True):
+    """How many known pages of a provider are due to be asked again, and since when the one that waits longest is."""
+
+    pages: int
+    since: datetime | None
 
 
 class _Counted(Struct, frozen=True):
@@ -210,6 +220,12 @@ def used(budget: Budget, now: datetime) -> tuple[int, int]:
         budget.used_in_day if budget.day == today else 0,
         budget.used_in_month if budget.month == today.replace(day=1) else 0,
     )
+
+
+def due_checks(provider: Provider) -> DueChecks:
+    """Return what the provider's next incremental runs are to ask again, of scopes that are followed or not."""
+    due = PageCheck.objects.filter(provider=provider, check_at__lte=Now())
+    return DueChecks(**due.aggregate(pages=Count("pk"), since=Min("check_at")))
 
 
 def catalogue_totals() -> dict[str, int]:

@@ -109,8 +109,8 @@ Record = ArtistRecord | ReleaseRecord | TrackRecord
 class Request(Struct, frozen=True, kw_only=True):
     """One HTTP GET that a provider is to be asked: ``path`` below its base URL and ``params`` for the query.
 
-    ``refreshes`` names the record whose details this request is for; an incremental run leaves the request out when
-    that record is already known.
+    ``refreshes`` names the record whose details this request is for; once it was answered, an incremental run asks it
+    again at a time of its own.
     """
 
     path: str

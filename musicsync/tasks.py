@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from musicsync import alerts, schedule
 from musicsync.models import Provider, Run
 from musicsync.records import Mode
-from musicsync.sync import budget, circuit, fetches, runs, tallies, workers
+from musicsync.sync import budget, checks, circuit, fetches, runs, tallies, workers
 from musicsync.sync.asking import probe
 from musicsync.sync.fetches import Postponed
 from musicsync.sync.work import work
@@ -152,6 +152,13 @@ def prune() -> None:
     """Delete what is only of use for a while: the fetches of old runs, and old failures."""
     runs.prune()
     alerts.prune()
+
+
+@shared_task
+def tune() -> None:
+    """Learn of each provider how often its pages change, and so how soon they are asked again."""
+    for provider in Provider.objects.filter(enabled=True).select_related("budget"):
+        checks.tune(provider)
 
 
 @shared_task(autoretry_for=(OSError,), retry_backoff=True, max_retries=5)

@@ -2,6 +2,8 @@
 
 ``sources``
     what is followed, and what each provider last said (Provider, Scope, KnownPage, SourceArtist, ...)
+``checks``
+    when pages are asked again (PageCheck, Tuning)
 ``runs``
     the ledger of work (Run, Fetch, Tally, Rejection)
 ``catalogue``
@@ -15,6 +17,7 @@
 """
 
 from musicsync.models.catalogue import Artist, Isrc, Recording, RecordingCredit, Release, ReleaseCredit, Track
+from musicsync.models.checks import PageCheck, Tuning
 from musicsync.models.failures import Alert, Failure
 from musicsync.models.feed import Change
 from musicsync.models.processes import Leader, Worker
@@ -43,6 +46,7 @@ __all__ = [
     "Isrc",
     "KnownPage",
     "Leader",
+    "PageCheck",
     "Profile",
     "Provider",
     "Recording",
@@ -58,5 +62,6 @@ __all__ = [
     "Tally",
     "Token",
     "Track",
+    "Tuning",
     "Worker",
 ]

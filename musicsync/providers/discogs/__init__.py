@@ -98,7 +98,7 @@ class Discogs(Adapter):
         return found
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
-        """Return one request; releases that are known already are left out of an incremental run by ``refreshes``."""
+        """Return one request; releases that it leads to are asked at times of their own by ``refreshes``."""
         key = self.normalise_key(scope.kind, scope.key)
         if scope.kind != "release":
             return [Request(path=f"{scope.kind}s/{key}")]

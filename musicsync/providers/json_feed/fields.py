@@ -22,12 +22,13 @@ class Fields(Generic[T]):
     that is done with it.
     """
 
+    expressions: dict[str, Expression]
+    _searched: dict[str, Expression]
+
     def __init__(self, mapped: Struct, form: type[T]) -> None:
-        self.expressions: dict[str, Expression] = {
-            name: value for name, value in structs.asdict(mapped).items() if value is not None
-        }
+        self.expressions = {name: value for name, value in structs.asdict(mapped).items() if value is not None}
         self._form = form
-        self._searched: dict[str, Expression] = {}
+        self._searched = {}
         self._objects: dict[tuple[str, ...], list[tuple[str, str]]] = {}
         for name, expression in self.expressions.items():
             if expression.names:
