@@ -149,6 +149,18 @@ def test_what_was_found_and_left_undone_is_asked_for(small: str, end: str) -> No
     assert asked(sync(provider, "incremental")) == []
 
 
+def test_what_a_cancelled_run_read_to_its_end_is_not_asked_again(small: str) -> None:
+    provider = follow(small, "deezer")
+    run = runs.open_run(provider, "full", "cli")
+    undone = _work_until_an_album_is_owed(run)
+    whole = Fetch.objects.get(run=run, status="applied", key__contains="/albums?").key.partition("/albums")[0]
+    runs.cancel(run)
+    again = asked(runs.open_run(provider, "incremental", "cli"))
+    scopes = {f"artist/{scope.key}" for scope in provider.scopes.all()}
+    assert scopes - set(again) == {whole}
+    assert undone in again
+
+
 def _work_until_an_album_is_owed(run: Run) -> str:
     while not (owed := Fetch.objects.filter(run=run, key__startswith="album/").first()):
         work(Fetch.objects.filter(run=run, status__in=("pending", "queued")).earliest("pk").pk)
