@@ -32,6 +32,7 @@ _PAGE_COLUMNS = {
     "digest": "text",
     "parser_version": "int",
     "rejected": "int",
+    "total": "int",
     "follow_ups": "jsonb",
     "watermark": "text",
     "missing_since_run_id": "bigint",
@@ -100,6 +101,7 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int, digest
     if rejected or rejected_before:
         _keep_rejections(lease, rejected)
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.requests)
+    _look_again(lease, page.total)
     fetches.close(lease, "page", written.counts | {"rejected": len(rejected)})
     if written.lesson:
         drift.keep(lease, written.lesson)
@@ -125,10 +127,11 @@ def gone(lease: Lease, reason: str) -> None:
 
     One such answer proves nothing: what the page was for is "missing", and the run goes on by what the page held when
     it was last read, so that it comes by the pages behind it. The page is dropped when a later run is told the same,
-    and what no page mentions then is gone (``removal``).
+    and what no page mentions then is gone (``removal``). A page of a list may be gone because the list is shorter now.
     """
     if not fetches.hold(lease):
         return
+    _look_again(lease, None)
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
     if known is not None and known.missing_since_run_id is None:
         KnownPage.objects.filter(pk=known.pk).update(missing_since_run=lease.run_id)
@@ -138,6 +141,18 @@ def gone(lease: Lease, reason: str) -> None:
     elif known is not None and known.missing_since_run_id != lease.run_id:
         known.delete()
     fetches.close(lease, "gone", {"gone": 1}, reason)
+
+
+def _look_again(lease: Lease, total: int | None) -> None:
+    """Owe the page before the leased one a second time where their list has changed in between (ADR 16).
+
+    What is taken out of a list moves all that stands behind it up, and what would have begun this page ends the one
+    that was read already. It shows in the ``total`` of the two; ``None`` where there is no such page any more.
+    """
+    before = lease.request.before
+    if before is not None and before.total != total:
+        again = msgspec.structs.replace(before.request, again=True)
+        fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, [again])
 
 
 def _write_records(lease: Lease, page: Page, parser_version: int) -> _Written:
@@ -265,6 +280,7 @@ def _keep_page(
         "digest": same[1],
         "parser_version": parser_version,
         "rejected": rejected,
+        "total": page.total,
         "follow_ups": msgspec.json.decode(msgspec.json.encode(page.requests)),  # lists, as the database gives them
         "watermark": page.watermark,
         "missing_since_run_id": None,

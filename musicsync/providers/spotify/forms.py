@@ -95,6 +95,7 @@ class Items(Struct):
 
     items: list[Item] | None
     next: str | None = None
+    total: Whole | None = None
 
 
 class Several(Struct):
