@@ -332,6 +332,7 @@ class KnownPage(models.Model):
     releases = ArrayField(models.BigIntegerField(), default=list)
     tracks = ArrayField(models.BigIntegerField(), default=list)
     rejected = models.IntegerField(default=0)
+    total = models.IntegerField(null=True, help_text="Items of the list that it is a page of, by its answer.")
     follow_ups = models.JSONField(default=list)
     watermark = models.TextField(null=True)
     missing_since_run = models.ForeignKey(

@@ -32,6 +32,7 @@ _PAGE_COLUMNS = {
     "digest": "text",
     "parser_version": "int",
     "rejected": "int",
+    "total": "int",
     "follow_ups": "jsonb",
     "watermark": "text",
     "missing_since_run_id": "bigint",
@@ -114,6 +115,7 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int, digest
     if rejected or before.rejected:
         _keep_rejections(lease, rejected)
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.requests)
+    _look_again(lease, page.total)
     changed = {"changed": 1} if before.differed else {}
     fetches.close(lease, "page", written.counts | {"rejected": len(rejected)} | changed)
     if written.lesson:
@@ -142,11 +144,13 @@ def gone(lease: Lease, reason: str) -> None:
 
     One such answer proves nothing: what the page was for is "missing", and the run goes on by what the page held when
     it was last read, so that it comes by the pages behind it. The page is dropped when a later run is told the same,
-    and what no page mentions then is gone (``removal``). A lookup drops none: it may follow another within seconds.
+    and what no page mentions then is gone (``removal``). A lookup drops none: it may follow another within seconds. A
+    page of a list may be gone because the list is shorter now.
     """
     if not fetches.hold(lease):
         return
     counts = {"gone": 1}
+    _look_again(lease, None)
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
     if known is not None and known.missing_since_run_id is None:
         counts["changed"] = 1
@@ -157,6 +161,18 @@ def gone(lease: Lease, reason: str) -> None:
     elif known is not None and known.missing_since_run_id < lease.run_id and lease.mode != Run.Mode.LOOKUP:
         known.delete()
     fetches.close(lease, "gone", counts, reason)
+
+
+def _look_again(lease: Lease, total: int | None) -> None:
+    """Owe the page before the leased one a second time where their list has changed in between (ADR 16).
+
+    What is taken out of a list moves all that stands behind it up, and what would have begun this page ends the one
+    that was read already. It shows in the ``total`` of the two; ``None`` where there is no such page any more.
+    """
+    before = lease.request.before
+    if before is not None and before.total != total:
+        again = msgspec.structs.replace(before.request, again=True)
+        fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, [again])
 
 
 def _write_records(lease: Lease, page: Page, parser_version: int) -> _Written:
@@ -284,6 +300,7 @@ def _keep_page(
         "digest": same[1],
         "parser_version": parser_version,
         "rejected": rejected,
+        "total": page.total,
         "follow_ups": msgspec.json.decode(msgspec.json.encode(page.requests)),  # lists, as the database gives them
         "watermark": page.watermark,
         "missing_since_run_id": None,

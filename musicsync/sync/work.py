@@ -152,7 +152,7 @@ def _go_on(lease: Lease, provider: Provider, notice: Notice | None = None) -> St
 
 def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead: SendAhead | None) -> None:
     adapter = registry.adapter_of(provider)
-    known = pages.known(provider.pk, lease.key, adapter.parser_version)
+    known = pages.known(provider.pk, lease.request, adapter.parser_version)
     client = client_for(provider, adapter)
     sleep_until(slot_at - READY_SECONDS)
     response = get(
@@ -174,6 +174,8 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead:
         return
     try:
         page = limits.sift(adapter.parse(lease.request, response))
+        if lease.request.again:
+            page = page.without_next()
         if page.following and send_ahead:
             send_ahead(fetches.owe_ahead(lease, page.following, provider.window))
         apply.page(lease, page, etag, adapter.parser_version, digest)

@@ -82,11 +82,12 @@ class Offset(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style",
 
 
 class Numbered(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style", tag="page"):
-    """Pages by their number; ``pages`` is where an answer has how many there are."""
+    """Pages by their number; ``pages`` is where an answer has how many there are, ``total`` how many items."""
 
     param: Name = "page"
     first: int = 1
     pages: Expression | None = None
+    total: Expression | None = None
 
 
 class Cursor(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style", tag="cursor"):

@@ -97,6 +97,7 @@ class Items(Struct):
 
     items: list[Item] | None
     next: str | None = None
+    total: Whole | None = None
 
 
 class Several(Struct):
