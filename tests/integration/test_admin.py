@@ -12,6 +12,7 @@ from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from kombu import Connection, pools
 
 from musicsync.admin.show import link_address, list_url
@@ -19,6 +20,7 @@ from musicsync.models import (
     Artist,
     Budget,
     Change,
+    Circuit,
     Fetch,
     Provider,
     Recording,
@@ -26,6 +28,8 @@ from musicsync.models import (
     Release,
     Run,
     Scope,
+    SourceArtist,
+    SourceRelease,
     SourceTrack,
     Track,
 )
@@ -56,8 +60,8 @@ def logged_in(user: User) -> Client:
     return client
 
 
-def staff(*permissions: str) -> Client:
-    user = User.objects.create_user("colleague", is_staff=True)
+def staff(*permissions: str, name: str = "colleague") -> Client:
+    user = User.objects.create_user(name, is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     return logged_in(user)
 
@@ -440,6 +444,83 @@ def test_approve_carries_out_the_removals_of_a_held_run(transactional_db: None, 
     assert any(f"run {done.pk} is not the latest" in line for line in said)
     world.track.refresh_from_db()
     assert world.track.state == "gone"
+
+
+@pytest.fixture
+def known_at_deezer(transactional_db: None) -> SimpleNamespace:
+    """A world whose provider, on whose pages the buttons are, is asked in Deezer's dialect."""
+    world = make_world()
+    Provider.objects.update(adapter="deezer")
+    SourceArtist.objects.update(external_id="27")
+    SourceRelease.objects.update(external_id="302127")
+    SourceTrack.objects.update(release_key="302127")
+    Circuit.objects.all().delete()
+    Run.objects.create(provider=world.provider, mode="full", trigger="cli")
+    return world
+
+
+@pytest.mark.parametrize(
+    ("model", "scope"),
+    [
+        (Artist, "artist:27"),
+        (Release, "release:302127"),
+        (SourceArtist, "artist:27"),
+        (SourceRelease, "release:302127"),
+        (SourceTrack, "release:302127"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value._meta.model_name,
+)
+def test_refresh_now_looks_a_row_up_beside_the_run_and_links_to_it(
+    known_at_deezer: SimpleNamespace, client: Client, model: type[Model], scope: str
+) -> None:
+    row = model._default_manager.get()
+    assert button(row, "refresh_now") in client.get(link_address(row)).content.decode()
+    for _ in range(2):
+        answer = client.post(button(row, "refresh_now"), {"_form_submitted": "on"})
+    lookup = Run.objects.get(mode="lookup")
+    assert (str(lookup.scope), lookup.trigger, lookup.status) == (scope, "admin", "running")
+    need = "this run needs 1 more request: 0 s at today&#x27;s budget"
+    assert said_by(answer) == [
+        f"Run {lookup.pk} of shop started (lookup of {scope}): {need}",
+        f"Run {lookup.pk} of shop looks up {scope} already",
+    ]
+    assert all(link_address(lookup) in str(message) for message in get_messages(answer.wsgi_request))
+
+
+def test_refresh_now_says_what_it_waits_for_and_what_cannot_be(
+    known_at_deezer: SimpleNamespace, client: Client
+) -> None:
+    release = known_at_deezer.release
+    feed = make_provider("bulk")
+    SourceRelease.objects.create(
+        provider=feed, external_id="x", release=release, fields={"title": "Blue"}, fingerprint=b"1" * 16
+    )
+    Circuit.objects.create(provider=known_at_deezer.provider, opened_at=timezone.now(), probe_at=timezone.now())
+    said = said_by(client.post(button(release, "refresh_now"), {"_form_submitted": "on"}))
+    assert len(said) == 2
+    assert any("nothing is asked before shop answers again" in line for line in said)
+    assert "bulk: Bulk feed cannot follow a release; it can follow: feed" in said
+    SourceRelease.objects.update(state="gone")
+    gone = client.post(button(release, "refresh_now"), {"_form_submitted": "on"})
+    assert said_by(gone)[-1] == "Nothing was asked: no provider has this any more."
+
+
+def test_who_may_change_runs_may_refresh_and_who_may_only_look_may_not(known_at_deezer: SimpleNamespace) -> None:
+    viewer, operator = staff("view_release"), staff("view_release", "change_run", name="operator")
+    address = button(known_at_deezer.release, "refresh_now")
+    assert viewer.post(address, {"_form_submitted": "on"}).status_code == 403
+    assert address not in viewer.get(link_address(known_at_deezer.release)).content.decode()
+    assert not Run.objects.filter(mode="lookup").exists()
+    assert operator.post(address, {"_form_submitted": "on"}).status_code == 302
+    assert Run.objects.filter(mode="lookup").exists()
+
+
+def test_the_last_run_of_a_provider_is_no_lookup(client: Client) -> None:
+    run = make_run(make_provider(), "errors")
+    Run.objects.create(provider=run.provider, mode="lookup", trigger="admin", status="failed")
+    assert f"run {run.pk} (full)" in client.get(reverse("admin:index")).content.decode()
+    (listed,) = shown(client, Provider)
+    assert listed.latest_run == run.pk
 
 
 def test_who_may_only_look_cannot_act(transactional_db: None) -> None:

@@ -281,6 +281,13 @@ def test_a_run_under_way_excuses_an_incremental_one_and_a_full_one_for_two_hours
     assert {name for name, _ in missing()} == {"one: incremental", "one: full"}
 
 
+def test_a_lookup_excuses_no_run(one: Provider) -> None:
+    slot = overdue(one, "incremental")
+    lookup = a_run(one)
+    Run.objects.filter(pk=lookup.pk).update(mode="lookup")
+    assert missing() == [("one: incremental", slot)]
+
+
 def test_a_schedule_that_is_wrong_is_no_reason_to_miss_the_others(one: Provider) -> None:
     slot = overdue(one)
     wrong = [
