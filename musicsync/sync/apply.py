@@ -158,7 +158,7 @@ def gone(lease: Lease, reason: str) -> None:
         _mark_missing(lease)
         follow_ups = msgspec.convert(known.follow_ups, list[Request])
         fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
-    elif known is not None and known.missing_since_run_id < lease.run_id and lease.mode != Run.Mode.LOOKUP:
+    elif known is not None and known.missing_since_run_id < lease.run_id and lease.mode != "lookup":
         known.delete()
     fetches.close(lease, "gone", counts, reason)
 
@@ -312,7 +312,7 @@ def _keep_page(
         sql.copy(_PAGE, _PAGE_COLUMNS, [tuple(new[name] for name in _PAGE_COLUMNS)])
         return _Kept()
     differing = {name: value for name, value in wanted.items() if getattr(known, name) != value}
-    if lease.mode == Run.Mode.LOOKUP:
+    if lease.mode == "lookup":
         # It stays with the scope whose runs lead to it, which tell when it is there no more.
         differing.pop("scope_id", None)
     if differing:
@@ -363,7 +363,7 @@ def _mark_missing(lease: Lease) -> None:
 
 def _adopt(page_id: int, lease: Lease) -> None:
     """Let a page that belongs to a scope which is not followed, such as that of a lookup, belong to the lease's."""
-    if lease.mode != Run.Mode.LOOKUP:
+    if lease.mode != "lookup":
         KnownPage.objects.filter(pk=page_id, scope__active=False).update(scope=lease.scope_id)
 
 
