@@ -14,7 +14,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from msgspec import Struct
 
 from musicsync.identifiers import clean_text
-from musicsync.models import KnownPage, Rejection, Run
+from musicsync.models import KnownPage, Rejection
 from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
 from musicsync.sync import catalogue, drift, fetches, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
@@ -152,13 +152,14 @@ def gone(lease: Lease, reason: str) -> None:
     counts = {"gone": 1}
     _look_again(lease, None)
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
-    if known is not None and known.missing_since_run_id is None:
+    since = known.missing_since_run_id if known else None
+    if known is not None and since is None:
         counts["changed"] = 1
         KnownPage.objects.filter(pk=known.pk).update(missing_since_run=lease.run_id)
         _mark_missing(lease)
         follow_ups = msgspec.convert(known.follow_ups, list[Request])
         fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
-    elif known is not None and known.missing_since_run_id < lease.run_id and lease.mode != "lookup":
+    elif known is not None and since is not None and since < lease.run_id and lease.mode != "lookup":
         known.delete()
     fetches.close(lease, "gone", counts, reason)
 
