@@ -1,7 +1,8 @@
 """What the pages of all tables share: lists of any length, read-only rows, tables below the fields, filters by run."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
 
 from django.contrib.admin import RelatedFieldListFilter, ShowFacets, SimpleListFilter
 from django.db.models import Q, QuerySet, Value
@@ -18,8 +19,23 @@ from musicsync.identifiers import clean_text
 from musicsync.models import Provider, Run
 from musicsync.sync.runs import KEEP_FETCHES
 
+Shown = TypeVar("Shown")
 _RECENT_RUNS = 20
 _MOST_MATCHES = 500
+
+
+def once(show: Callable[[Any, Any], Shown]) -> Callable[[Any, Any], Shown]:
+    """Let a display function that asks the database do so once for a row: for its page Unfold calls it five times."""
+
+    @wraps(show)
+    def shown(admin: Any, row: Any) -> Shown:
+        known = vars(row).setdefault("_shown", {})
+        if show not in known:
+            known[show] = show(admin, row)
+        found: Shown = known[show]
+        return found
+
+    return shown
 
 
 class PanelAdmin(PlainAdmin):

@@ -95,7 +95,9 @@ class KeysetChangeList(PlainChangeList):
         named: Any = abs(self.page_num)
         if self._goes_up:
             named = self.root_queryset.filter(pk=named).values(self._key)
-        beyond = self.queryset.filter(**{f"{self._key}__{'gt' if self._goes_up != back else 'lt'}": named})
+        beyond: QuerySet[Model] = self.queryset.filter(
+            **{f"{self._key}__{'gt' if self._goes_up != back else 'lt'}": named}
+        )
         return beyond.reverse() if back else beyond
 
     def _url(self, page: int | None) -> str:

@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from musicsync import credentials, schedule
 from musicsync.admin import operations
-from musicsync.admin.base import BrowseAdmin, PanelAdmin
+from musicsync.admin.base import BrowseAdmin, PanelAdmin, once
 from musicsync.admin.dialogs import button
 from musicsync.admin.health import circuit_line, open_circuits
 from musicsync.admin.plain import PlainAdmin, PlainForm
@@ -254,6 +254,7 @@ class ProviderAdmin(PanelAdmin):
         return [found for found in super().get_actions_detail(request, object_id) if found.action_name not in hidden]
 
     @admin.display(description="circuit")
+    @once
     def circuit_now(self, provider: Provider) -> SafeString | str:
         """Show whether it is asked, or since when and why it is not."""
         return circuit_line(Circuit.objects.filter(provider=provider).first())
@@ -284,6 +285,7 @@ class ProviderAdmin(PanelAdmin):
         return f"{said[credentials.source(provider)]} ({adapter.credential})"
 
     @admin.display(description="ready")
+    @once
     def readiness(self, provider: Provider) -> str:
         """Show what is missing before it can be asked."""
         try:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.enums import ActionVariant
 
 from musicsync.admin import operations
-from musicsync.admin.base import ReadOnlyAdmin, RunFilter, RunProviderFilter, of_providers
+from musicsync.admin.base import ReadOnlyAdmin, RunFilter, RunProviderFilter, of_providers, once
 from musicsync.admin.dialogs import button, confirmation
 from musicsync.admin.show import (
     FETCH_COLOURS,
@@ -198,6 +198,7 @@ class RunAdmin(ReadOnlyAdmin):
         return f"{run.progress.owed:,}"
 
     @admin.display(description="ahead")
+    @once
     def ahead(self, run: Any) -> str:
         """Show how many requests it needs still, and how long its budget makes that."""
         found = forecast_of(run, run.progress)
@@ -355,6 +356,7 @@ class FetchAdmin(ReadOnlyAdmin):
         return preformatted(fetch.traceback)
 
     @admin.display(description="worker")
+    @once
     def worked_on_by(self, fetch: Fetch) -> SafeString | str:
         """Show who works on it or did last; the row of a worker goes with it."""
         if fetch.worker_id is None:

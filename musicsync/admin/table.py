@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.utils import quote
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import BooleanField, DateField, Field, Model, TimeField
+from django.db.models import BooleanField, DateField, ForeignKey, Model, TimeField
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from msgspec import Struct
@@ -23,7 +23,7 @@ from musicsync.admin.plain import PlainChangeList
 _BOX = "action_checkbox"
 _KEY = "-key-"
 """Stands for a row's key in what is made once for all rows."""
-Show = Callable[[Any], object]
+Show = Callable[[Any], Any]
 
 
 class _Column(Struct, frozen=True):
@@ -37,7 +37,7 @@ class _Column(Struct, frozen=True):
 def table_rows(changes: PlainChangeList, headers: Sequence[dict[str, Any]]) -> Iterator[SafeString]:
     """Return the cells of each row of the page."""
     columns = [
-        _column(changes, name, "Select record" if name == _BOX else header["text"])
+        _column(changes, str(name), "Select record" if name == _BOX else header["text"])
         for name, header in zip(changes.list_display, headers, strict=True)
     ]
     for row in changes.result_list:
@@ -51,7 +51,7 @@ def _column(changes: PlainChangeList, name: str, label: object) -> _Column:
         return _cell("td", CHECKBOX_CLASSES, label, lambda row: SafeString(box.replace(_KEY, str(row.pk))))
     classes, show = [f"field-{name}", *ROW_CLASSES], _shown(changes, name)
     field = _field(changes.model, name)
-    if field and (field.many_to_one or isinstance(field, DateField | TimeField)):
+    if isinstance(field, ForeignKey | DateField | TimeField):
         classes.append("nowrap")
     if name in changes.list_display_links:
         return _cell("th", classes, label, _linked(changes, show))
@@ -69,10 +69,10 @@ def _shown(changes: PlainChangeList, name: str) -> Show:
     if field is None:
         method = getattr(admin, name)
         return lambda row: display_for_value(method(row), empty)
-    if field.many_to_one:
+    if isinstance(field, ForeignKey):
         return lambda row: empty if (other := getattr(row, name)) is None else other
 
-    def in_words(value: object) -> object:
+    def in_words(value: object) -> Any:
         return display_for_field(value, field, empty)
 
     # Its picture is a template of its own.
@@ -82,13 +82,13 @@ def _shown(changes: PlainChangeList, name: str) -> Show:
 
 def _linked(changes: PlainChangeList, show: Show) -> Show:
     """Return what shows the same as a link to the row's page, which leads back to the list as it is."""
-    address = changes.url_for_result(SimpleNamespace(**{changes.pk_attname: _KEY}))
+    address = changes.url_for_result(changes.model(pk=_KEY))
     address = add_preserved_filters({"preserved_filters": changes.preserved_filters, "opts": changes.opts}, address)
     before, after = format_html('<a href="{}" class="{}">', address, " ".join(LINK_CLASSES)).split(_KEY, 1)
     return lambda row: SafeString(f"{before}{quote(row.pk)}{after}{conditional_escape(show(row))}</a>")
 
 
-def _field(model: type[Model], name: str) -> "Field[Any, Any] | None":
+def _field(model: type[Model], name: str) -> Any:
     try:
         return model._meta.get_field(name)
     except FieldDoesNotExist:
