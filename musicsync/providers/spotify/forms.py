@@ -16,7 +16,6 @@ from musicsync.records import Permanent, ProviderError, Refused, RejectedItem, R
 T = TypeVar("T")
 
 _ID = r"^[0-9A-Za-z]{1,64}$"
-_CODE = re.compile(rb"[A-Z]+")
 _CODES = re.compile(rb'\s*"[A-Z]+"(?:\s*,\s*"[A-Z]+")*\s*')
 _MARKETS = re.compile(rb'("available_markets"\s*:\s*\[)([^\]]*)')
 
@@ -175,4 +174,6 @@ def _folded(body: bytes) -> bytes:
 @functools.lru_cache(maxsize=1024)
 def _as_one(markets: bytes) -> bytes:
     """Return what stands in a list of markets as one text, sorted; as it is, where it is anything else."""
-    return b'"%b"' % b",".join(sorted(_CODE.findall(markets))) if _CODES.fullmatch(markets) else markets
+    if not _CODES.fullmatch(markets):
+        return markets
+    return b'"%b"' % b",".join(sorted(markets.translate(None, b'" \t\r\n').split(b",")))
