@@ -422,7 +422,10 @@ class ScopeAdmin(BrowseAdmin):
         """Show from when on an incremental run asks for it again."""
         if scope.pk is None:
             return NOTHING
-        check = checks.of_scope(scope)
+        try:
+            check = checks.of_scope(scope)
+        except MusicsyncError as error:
+            return str(error)
         if check is None or check.check_at is None:
             return "by the next incremental run"
         return f"{moment(check.check_at)}, last {moment(check.checked_at)}"

@@ -74,7 +74,11 @@ def plan(adapter: base.Adapter, scope: Scope, mode: Mode) -> list[Request]:
 
 
 def of_scope(scope: Scope) -> PageCheck | None:
-    """Return the time of a scope; ``None`` where every incremental run asks for it, or it was never read."""
+    """Return the time of a scope; ``None`` where every incremental run asks for it, or it was never read.
+
+    Raises:
+        MusicsyncError: the provider's adapter cannot follow it, or does not take its options.
+    """
     if not _has_time(scope):
         return None
     requests = plan(registry.adapter_of(scope.provider), scope, "incremental")

@@ -297,7 +297,8 @@ def test_a_provider_shows_its_schedules(client: Client) -> None:
 
 
 def provider_form(**given: object) -> dict[str, object]:
-    return {"slug": "mb", "adapter": "musicbrainz", "trust": 5, "removal_limit": 0.1, "enabled": "on"} | given
+    bounds = {"removal_limit": 0.1, "check_after_least": 1, "check_after_most": 60}
+    return {"slug": "mb", "adapter": "musicbrainz", "trust": 5, "enabled": "on"} | bounds | given
 
 
 def test_a_new_provider_takes_address_and_budget_of_its_adapter(client: Client) -> None:
@@ -317,6 +318,12 @@ def test_a_chosen_address_and_budget_are_kept(client: Client) -> None:
     )
     provider = Provider.objects.get(slug="mb")
     assert (provider.base_url, provider.budget) == ("http://127.0.0.1:8100/ws/2", budget)
+
+
+def test_a_page_asked_again_later_at_the_soonest_than_at_the_latest_is_refused(client: Client) -> None:
+    answer = client.post(reverse("admin:musicsync_provider_add"), provider_form(check_after_least=61))
+    assert "swap them" in str(answer.context["adminform"].form.errors["check_after_least"])
+    assert not Provider.objects.exists()
 
 
 def test_an_address_that_is_none_is_refused(client: Client) -> None:

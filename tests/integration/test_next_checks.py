@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.test import Client
 from django.utils import timezone
 
 from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Tuning
@@ -228,6 +229,20 @@ def test_price_and_prior_are_learnt_of_a_sample(deezer: Provider) -> None:
 )
 def test_a_run_asks_again_for_what_the_budget_takes_in_an_hour(limits: dict[str, float], most: int) -> None:
     assert Provider(budget=Budget(**limits)).most_checks == most
+
+
+def test_people_see_what_is_due_and_when(deezer: Provider, admin_client: Client) -> None:
+    set_due(details()[0].key, timezone.now() - DAY)
+    page = admin_client.get(f"/admin/musicsync/provider/{deezer.pk}/change/").content.decode()
+    assert "1 pages, the first since" in page
+    scope = deezer.scopes.first()
+    assert scope is not None
+    address = f"/admin/musicsync/scope/{scope.pk}/change/"
+    assert ", last " in admin_client.get(address).content.decode()
+    PageCheck.objects.all().delete()
+    assert "by the next incremental run" in admin_client.get(address).content.decode()
+    deezer.scopes.filter(pk=scope.pk).update(key="none that can be")
+    assert "is no scope of Deezer" in admin_client.get(address).content.decode()
 
 
 def test_of_few_pages_nothing_is_learnt(deezer: Provider) -> None:
