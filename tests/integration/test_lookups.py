@@ -170,7 +170,7 @@ def test_a_page_that_was_looked_up_first_is_taken_over_by_the_run_that_comes_by(
     if modified:
         apply.page(lease(run, "b"), Page(records=(release(), track("t2", 2))), None, 1)
     else:
-        known = pages.known(one.pk, "b", 1)
+        known = pages.known(one.pk, Request(path="b"), 1)
         assert known is not None
         apply.not_modified(lease(run, "b"), known, None)
     runs.finish(run.pk)
