@@ -1,6 +1,5 @@
 """The records of one page, each thing once."""
 
-from collections.abc import Hashable
 from typing import TypeVar
 
 from msgspec import UNSET, structs
@@ -23,7 +22,7 @@ class PageBuilder:
         self.following: Request | None = None
         self.watermark: str | None = None
         self.form = ""
-        self.credits: dict[Hashable, tuple[Credit, ...]] = {}
+        self.credits: dict[tuple[object, ...], tuple[Credit, ...]] = {}
         """The credits that were read already, by what the provider says: most tracks of a release have the same."""
         self._records: dict[tuple[Kind, str], Record] = {}
 
