@@ -1,12 +1,14 @@
 """Where a JSON feed has the fields of a thing, as its options say."""
 
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
 
 from musicsync.providers import wire
-from musicsync.providers.json_feed.options import Expression
+
+if TYPE_CHECKING:
+    from musicsync.providers.json_feed.options import Expression
 
 T = TypeVar("T", bound=Struct)
 

@@ -1,11 +1,12 @@
 """TIDAL's quirks that no body tells of."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 
-from musicsync.providers import registry
-from musicsync.records import Page, Request, Response, TrackRecord
+from musicsync.providers import registry, tidal
+from musicsync.records import Credit, Page, Request, Response, TrackRecord
 
 TIDAL = registry.get("tidal")
 
@@ -41,3 +42,24 @@ def test_the_form_of_a_copyright_says_nothing() -> None:
 
 def test_json_api_is_asked_for() -> None:
     assert TIDAL.accept == "application/vnd.api+json"
+
+
+def test_a_credit_that_tracks_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    credited = {"artists": {"data": [{"id": "7", "type": "artists"}]}}
+    body = {
+        "data": [{"id": key, "type": "tracks"} for key in ("31", "32")],
+        "included": [
+            {"id": "7", "type": "artists", "attributes": {"name": "Ada"}},
+            *(
+                {"id": key, "type": "tracks", "attributes": {"title": "Dawn"}, "relationships": credited}
+                for key in ("31", "32")
+            ),
+        ],
+    }
+    read = Mock(wraps=tidal._read_credits)
+    monkeypatch.setattr(tidal, "_read_credits", read)
+    request = Request(path="albums/1/relationships/items")
+    page = TIDAL.parse(request, Response(status=200, headers={}, body=json.dumps(body).encode(), url=""))
+    said = [record.credits for record in page.records if isinstance(record, TrackRecord)]
+    assert said == [(Credit(name="Ada", artist_id="7"),)] * 2
+    assert read.call_count == 1
