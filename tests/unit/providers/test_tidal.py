@@ -5,6 +5,7 @@ import json
 import pytest
 
 from musicsync.providers import registry
+from musicsync.providers.base import BadOptions, Scope
 from musicsync.records import Page, Request, Response, TrackRecord
 
 TIDAL = registry.get("tidal")
@@ -41,3 +42,24 @@ def test_the_form_of_a_copyright_says_nothing() -> None:
 
 def test_json_api_is_asked_for() -> None:
     assert TIDAL.accept == "application/vnd.api+json"
+
+
+def test_the_country_is_an_option_and_the_us_without_one() -> None:
+    for options, country in (({}, "US"), ({"country": "gb"}, "GB")):
+        adapter = TIDAL.configured(options)
+        assert [request.params["countryCode"] for request in adapter.plan(Scope(kind="artist", key="1"), "full")] == [
+            country
+        ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"country": "GBR"}, "country: is no code of two letters"),
+        ({"country": None}, "country: is no code of two letters"),
+        ({"market": "GB"}, "market: there is no such option"),
+    ],
+)
+def test_other_options_are_refused(options: dict[str, object], said: str) -> None:
+    with pytest.raises(BadOptions, match=said):
+        TIDAL.configured(options)
