@@ -1,14 +1,12 @@
 """Where a JSON feed has the fields of a thing, as its options say."""
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
 
 from musicsync.providers import wire
-
-if TYPE_CHECKING:
-    from musicsync.providers.json_feed.options import Expression
+from musicsync.providers.json_feed.options import Expression
 
 T = TypeVar("T", bound=Struct)
 

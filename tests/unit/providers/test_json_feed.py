@@ -50,6 +50,9 @@ def parse(
         ({"paging": {"style": "scroll"}}, "paging.style: Invalid value 'scroll'."),
         ({"auth": {"in": "header", "name": "X Key"}}, "auth.name: "),
         ({"duration": "min"}, "duration: Invalid enum value 'min'."),
+        ({"params": {"api_key": "x"}}, "params.api_key: is no place for a credential"),
+        ({"params": {"X-Auth-Token": "x"}}, "params.X-Auth-Token: is no place for a credential"),
+        ({"auth": {"in": "header", "scheme": "Bearer s3cret"}}, "auth.scheme: "),
         ({"params": {"limit": 5}}, "params[...]: Expected `str`, got `int`."),
         ({"track": {"id": "id", "title": "t", "artists": "a"}}, "artist: is missing: say where"),
     ],
@@ -60,6 +63,19 @@ def test_a_mistake_in_the_options_is_one_line_that_names_it(wrong: dict[str, Any
     [line] = raised.value.mistakes
     assert line.startswith(said)
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    "options", [{"params": {"token": "s3cret"}}, {"auth": {"in": "header", "scheme": "Key s3cret"}}]
+)
+def test_a_credential_among_the_options_is_refused_and_not_repeated(options: dict[str, Any]) -> None:
+    with pytest.raises(BadOptions, match=r"MUSICSYNC_CREDENTIAL_<SLUG>|auth\.scheme") as raised:
+        made(**options)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_parameters_that_only_sound_like_a_credential_are_taken() -> None:
+    assert made(params={"keywords": "a", "monkey": "b", "author": "c", "design": "d"}).probe().params["monkey"] == "b"
 
 
 def test_without_options_nothing_can_be_asked() -> None:

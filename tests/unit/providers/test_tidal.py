@@ -6,6 +6,7 @@ from unittest.mock import Mock
 import pytest
 
 from musicsync.providers import registry, tidal
+from musicsync.providers.base import BadOptions, Scope
 from musicsync.records import Credit, Page, Request, Response, TrackRecord
 
 TIDAL = registry.get("tidal")
@@ -63,3 +64,24 @@ def test_a_credit_that_tracks_share_is_read_once(monkeypatch: pytest.MonkeyPatch
     said = [record.credits for record in page.records if isinstance(record, TrackRecord)]
     assert said == [(Credit(name="Ada", artist_id="7"),)] * 2
     assert read.call_count == 1
+
+
+def test_the_country_is_an_option_and_the_us_without_one() -> None:
+    for options, country in (({}, "US"), ({"country": "gb"}, "GB")):
+        adapter = TIDAL.configured(options)
+        assert [request.params["countryCode"] for request in adapter.plan(Scope(kind="artist", key="1"), "full")] == [
+            country
+        ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"country": "GBR"}, "country: is no code of two letters"),
+        ({"country": None}, "country: is no code of two letters"),
+        ({"market": "GB"}, "market: there is no such option"),
+    ],
+)
+def test_other_options_are_refused(options: dict[str, object], said: str) -> None:
+    with pytest.raises(BadOptions, match=said):
+        TIDAL.configured(options)
