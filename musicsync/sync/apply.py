@@ -14,7 +14,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from msgspec import Struct
 
 from musicsync.identifiers import clean_text
-from musicsync.models import KnownPage, Rejection, Run
+from musicsync.models import KnownPage, Rejection
 from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
 from musicsync.sync import catalogue, drift, fetches, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
@@ -127,7 +127,7 @@ def gone(lease: Lease, reason: str) -> None:
 
     One such answer proves nothing: what the page was for is "missing", and the run goes on by what the page held when
     it was last read, so that it comes by the pages behind it. The page is dropped when a later run is told the same,
-    and what no page mentions then is gone (``removal``). A lookup drops none: it may follow another within seconds.
+    and what no page mentions then is gone (``removal``).
     """
     if not fetches.hold(lease):
         return
@@ -137,7 +137,7 @@ def gone(lease: Lease, reason: str) -> None:
         _mark_missing(lease)
         follow_ups = msgspec.convert(known.follow_ups, list[Request])
         fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
-    elif known is not None and known.missing_since_run_id < lease.run_id and lease.mode != Run.Mode.LOOKUP:
+    elif known is not None and _confirms(lease, known.missing_since_run_id):
         known.delete()
     fetches.close(lease, "gone", {"gone": 1}, reason)
 
@@ -278,7 +278,7 @@ def _keep_page(
         sql.copy(_PAGE, _PAGE_COLUMNS, [tuple(new[name] for name in _PAGE_COLUMNS)])
         return 0
     differing = {name: value for name, value in wanted.items() if getattr(known, name) != value}
-    if lease.mode == Run.Mode.LOOKUP:
+    if lease.mode == "lookup":
         # It stays with the scope whose runs lead to it, which tell when it is there no more.
         differing.pop("scope_id", None)
     if differing:
@@ -308,6 +308,14 @@ def _keep_rejections(lease: Lease, rejected: Sequence[RejectedItem]) -> None:
     )
 
 
+def _confirms(lease: Lease, first_run_id: int | None) -> bool:
+    """Tell whether an answer proves that a page is not there, as another run was told first.
+
+    A run that began before that one proves nothing, nor does a lookup: either may ask within seconds of it.
+    """
+    return first_run_id is not None and first_run_id < lease.run_id and lease.mode != "lookup"
+
+
 def _mark_missing(lease: Lease) -> None:
     if lease.request.refreshes is None:
         return
@@ -321,7 +329,7 @@ def _mark_missing(lease: Lease) -> None:
 
 def _adopt(page_id: int, lease: Lease) -> None:
     """Let a page that belongs to a scope which is not followed, such as that of a lookup, belong to the lease's."""
-    if lease.mode != Run.Mode.LOOKUP:
+    if lease.mode != "lookup":
         KnownPage.objects.filter(pk=page_id, scope__active=False).update(scope=lease.scope_id)
 
 

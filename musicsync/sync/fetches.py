@@ -196,7 +196,7 @@ def hold(lease: Lease) -> bool:
 
     A lookup waits for removals of its provider that are under way (``stop_lookups``).
     """
-    if lease.mode == Run.Mode.LOOKUP:
+    if lease.mode == "lookup":
         sql.query(f"SELECT 1 FROM {_PROVIDER} WHERE id = %s FOR SHARE", [lease.provider_id])  # noqa: S608
     return bool(
         sql.query(

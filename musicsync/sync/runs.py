@@ -56,7 +56,7 @@ def open_run(
     """
     adapter = registry.adapter_of(provider)
     check_ready(provider, adapter)
-    if mode == Run.Mode.LOOKUP and (scope is None or not scope.key):
+    if mode == "lookup" and (scope is None or not scope.key):
         raise MusicsyncError(f"a lookup is of one thing by its key: start an incremental or a full run of {provider}")
     scopes = [scope] if scope else list(provider.scopes.filter(active=True).order_by("pk"))
     if not scopes:
@@ -78,7 +78,7 @@ def open_run(
 def _plan(adapter: base.Adapter, followed: Scope, mode: Mode) -> list[Request]:
     kind = cast("ScopeKind", followed.kind)
     requests = adapter.plan(base.Scope(kind=kind, key=followed.key, watermark=followed.watermark), mode)
-    return _as_known(followed, requests) if mode == Run.Mode.LOOKUP else requests
+    return _as_known(followed, requests) if mode == "lookup" else requests
 
 
 def finish(run_id: int) -> Run | None:
