@@ -1,6 +1,7 @@
 """The engine: the only code that writes the catalogue.
 
 ``runs``       open, finish, cancel and replay a run
+``lookups``    one thing, now, at each provider that knows it
 ``fetches``    the ledger of requests: claim, close, postpone, repair, and what is kept ready
 ``budget``     how much a provider may be asked
 ``circuit``    whether it is asked at all

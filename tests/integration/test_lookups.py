@@ -8,13 +8,13 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Scope, SourceTrack
+from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Scope, SourceRelease, SourceTrack
 from musicsync.records import MusicsyncError, Page, Record, Request
 from musicsync.sync import apply, fetches, lookups, pages, runs
 from musicsync.sync.lookups import Target
 from tests.helpers import wait_until
 from tests.integration.cataloguing import catalogue
-from tests.integration.driving import drive, follow, in_threads, sync
+from tests.integration.driving import control, drive, follow, in_threads, sync
 from tests.integration.paging import full_run, lease, open_run, provider, release, track
 
 
@@ -212,6 +212,18 @@ def test_a_release_that_was_looked_up_is_still_left_out_of_an_incremental_run(ba
     assert dict(KnownPage.objects.values_list("key", "follow_ups")) == follow_ups
     assert sync(one, "incremental").summary["requests"] == lists
     assert catalogue() == before
+
+
+def test_a_known_release_that_a_lookup_does_not_find_is_missing_until_the_next_run(base: str) -> None:
+    one = follow(base, "deezer")
+    sync(one)
+    album = KnownPage.objects.filter(key__regex=r"^album/[0-9]+$").order_by("pk")[0].key.removeprefix("album/")
+    control(base, "faults", json=[{"kind": "status", "status": 404, "path": f"/deezer/album/{album}$"}])
+    drive(lookups.start(Target(one, "release", album), "cli").run)
+    assert SourceRelease.objects.get(external_id=album).state == "missing"
+    control(base, "faults", json=[])
+    assert sync(one).status == "done"
+    assert SourceRelease.objects.get(external_id=album).state == "present"
 
 
 # --- at the same moment -----------------------------------------------------------------------------------------------
