@@ -100,8 +100,8 @@ class ProviderForm(PlainForm):
             self.fields["base_url"].label = "Base URL"
         if "token_url" in self.fields:
             self.fields["token_url"].label = "Token URL"
-        if "options" in self.fields:
-            self.fields["options"].encoder = IndentedJson
+        if isinstance(options := self.fields.get("options"), forms.JSONField):
+            options.encoder = IndentedJson
         for name in left_out.keys() & self.fields.keys():
             self.fields[name].required = False
             self.fields[name].help_text = left_out[name]
