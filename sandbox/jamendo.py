@@ -64,7 +64,7 @@ class Jamendo:
             return error_answer(7)
         select, render = found
         try:
-            return self._page(ask, select(ask), render)
+            return self._page(ask, ask.listed(select(ask)), render)
         except BadNumber:
             return error_answer(3)
 

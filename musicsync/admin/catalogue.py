@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
 
-from musicsync.admin.base import ProviderFilter, ReadOnlyAdmin, RunFilter, of_providers, starts_with
+from musicsync.admin.base import ProviderFilter, ReadOnlyAdmin, RunFilter, of_providers, once, starts_with
 from musicsync.admin.refreshing import RefreshableAdmin
 from musicsync.admin.show import (
     ACTION_COLOURS,
@@ -273,6 +273,7 @@ class TrackAdmin(EntityAdmin):
         return f"{track.disc}.{track.position}"
 
     @admin.display(description="ISRC")
+    @once
     def codes(self, track: Track) -> str:
         """Show the ISRCs of the recording."""
         return ", ".join(track.recording.isrcs.order_by("code").values_list("code", flat=True)) or NOTHING

@@ -17,6 +17,7 @@ class SourceAdmin(RefreshableAdmin):
 
     list_display = ("external_id", "provider", "named", "entity_link", "existence", "flagged", "changed")
     list_filter = ("state", "provider")
+    key_of_provider = "external_id"
     search_fields = ("external_id",)
     search_help_text = "A provider's id"
     keys: tuple[str, ...] = ("external_id",)

@@ -22,6 +22,7 @@ There are no join phrases: names are joined by ", ".
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -190,7 +191,7 @@ class Tidal(ClientCredentials):
         return found
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
-        """Return one request; albums that are known already are left out of an incremental run by ``refreshes``."""
+        """Return one request; albums that it leads to are asked at times of their own by ``refreshes``."""
         key = self.normalise_key(scope.kind, scope.key)
         if scope.kind == "release":
             by_code = {"filter[barcodeId]": key}
@@ -338,7 +339,7 @@ def _add_album(page: PageBuilder, album: Resource, included: dict[tuple[str, str
             label=_label(album, included),
             explicit=said.explicit,
             track_count=said.number_of_items,
-            credits=_credits(album, included),
+            credits=_credits(page, album, included),
         )
     )
 
@@ -373,7 +374,7 @@ def _add_track(
             isrcs=wire.optional_isrcs(said.isrc),
             duration_ms=_milliseconds(said.duration),
             explicit=said.explicit,
-            credits=_credits(track, included),
+            credits=_credits(page, track, included),
         )
     )
 
@@ -383,18 +384,23 @@ def _without_title(thing: Reference) -> RejectedItem:
     return RejectedItem(path=f"$.included[{thing.type}]", reason="is named without a title", excerpt=wire.excerpt(said))
 
 
-def _credits(thing: Reference, included: dict[tuple[str, str], Resource]) -> tuple[Credit, ...] | UnsetType:
+def _credits(
+    page: PageBuilder, thing: Reference, included: dict[tuple[str, str], Resource]
+) -> tuple[Credit, ...] | UnsetType:
     """Return the credit; unset where not all its artists are named, for half a credit would be a wrong one."""
     relation = thing.relationships.artists if isinstance(thing, Resource) and thing.relationships else None
-    artists = _listed(relation.data) if relation else []
-    names = [_name(included.get(("artists", artist.id))) for artist in artists]
-    if not names or not all(names):
-        return UNSET
-    last = len(names) - 1
-    return tuple(
-        Credit(name=name, artist_id=artist.id, join_phrase=", " if place < last else "")
-        for place, (artist, name) in enumerate(zip(artists, names, strict=True))
-    )
+    artists = tuple([artist.id for artist in _listed(relation.data)]) if relation else ()
+    if artists not in page.credits:
+        page.credits[artists] = _read_credits(artists, included)
+    return page.credits[artists] or UNSET
+
+
+def _read_credits(artists: tuple[str, ...], included: dict[tuple[str, str], Resource]) -> tuple[Credit, ...]:
+    names = [_name(included.get(("artists", artist))) for artist in artists]
+    if not all(names):
+        return ()
+    joins = [", "] * (len(names) - 1) + [""]
+    return tuple(map(Credit, names, artists, joins))
 
 
 def _label(album: Resource, included: dict[tuple[str, str], Resource]) -> str | UnsetType | None:
@@ -410,6 +416,7 @@ def _name(resource: Resource | None) -> str:
     return clean_text(name) if isinstance(name, str) else ""
 
 
+@lru_cache(maxsize=4096)
 def _milliseconds(text: str | UnsetType | None) -> int | UnsetType | None:
     if not isinstance(text, str):
         return text

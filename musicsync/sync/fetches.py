@@ -283,14 +283,20 @@ def lost(task_id: str) -> list[Postponed]:
 def owe(run_id: int, provider_id: int, mode: str, scope_id: int, requests: Sequence[Request]) -> None:
     """Note the requests that the run owes its provider; those that it already does are left as they are.
 
-    An incremental run does not ask for the details of what is known: it goes through such a page by what the page
-    held when it was last read, so that whatever is missing behind it is found.
+    What a page leads to is asked by an incremental run only where it is not known: details that are known are asked
+    when their time has come (``checks``). It goes through such a page by what the page held when it was last read, so
+    that whatever is missing behind it is found.
     """
     owed = _unknown(provider_id, requests) if mode == Run.Mode.INCREMENTAL else list(requests)
+    owe_in_order(run_id, [(scope_id, request) for request in owed])
+
+
+def owe_in_order(run_id: int, owed: Sequence[tuple[int, Request]]) -> None:
+    """Note requests that the run owes its provider, each with its scope, known or not: they are asked in this order."""
     for start in range(0, len(owed), _PLAN_CHUNK):
         rows: list[sql.Row] = [
             {"run_id": run_id, "scope_id": scope_id, "key": request.key, "request": msgspec.to_builtins(request)}
-            for request in owed[start : start + _PLAN_CHUNK]
+            for scope_id, request in owed[start : start + _PLAN_CHUNK]
         ]
         sql.insert_missing(
             _FETCH,

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from musicsync.models import Fetch, KnownPage, Rejection, Run
 from musicsync.records import KINDS, Kind
-from musicsync.sync import catalogue, fetches, sql
+from musicsync.sync import catalogue, checks, fetches, sql
 from musicsync.sync.catalogue import Cause, Touched
 from musicsync.sync.sources import LINKS, LIVE, SEEN, TABLES
 
@@ -64,6 +64,7 @@ def remove(run: Run, unmentioned: Unmentioned) -> dict[str, int]:
         _stale_parameters(run),
     )
     sql.execute(f"DELETE FROM {_PAGE} k WHERE {_STALE}", _stale_parameters(run))  # noqa: S608
+    checks.forget_unknown(run.provider_id)
     touched = Touched()
     for kind, ids in unmentioned.ids.items():
         rows = sql.query(

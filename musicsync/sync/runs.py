@@ -1,7 +1,6 @@
 """A run from its first row to its last: open, finish, cancel, replay, discard, approve."""
 
 from datetime import datetime, timedelta
-from typing import cast
 
 import msgspec
 from django.db import IntegrityError, transaction
@@ -11,8 +10,8 @@ from django.utils import timezone
 
 from musicsync.models import Fetch, KnownPage, Provider, Run, Scope
 from musicsync.providers import base, registry
-from musicsync.records import Mode, MusicsyncError, Request, ScopeKind
-from musicsync.sync import fetches, removal, sql
+from musicsync.records import Mode, MusicsyncError, Request
+from musicsync.sync import checks, fetches, removal, sql, tallies
 from musicsync.sync.asking import check_ready
 
 _FETCH, _PAGE = Fetch._meta.db_table, KnownPage._meta.db_table
@@ -68,21 +67,20 @@ def open_run(
     try:
         with transaction.atomic():
             run.save(force_insert=True)
-            for followed in scopes:
-                fetches.owe(run.pk, provider.pk, mode, followed.pk, _plan(adapter, followed, mode))
+            plans = [(followed, _plan(adapter, followed, mode)) for followed in scopes]
+            fetches.owe_in_order(run.pk, checks.first_asked(provider, mode, plans))
     except IntegrityError as error:
         raise _refusal(error, run) from error
     return run
 
 
 def _plan(adapter: base.Adapter, followed: Scope, mode: Mode) -> list[Request]:
-    kind = cast("ScopeKind", followed.kind)
-    requests = adapter.plan(base.Scope(kind=kind, key=followed.key, watermark=followed.watermark), mode)
+    requests = checks.plan(adapter, followed, mode)
     return _as_known(followed, requests) if mode == "lookup" else requests
 
 
 def finish(run_id: int) -> Run | None:
-    """End the run if nothing is owed any more: removals, watermarks, totals, status.
+    """End the run if nothing is owed any more: removals, watermarks, next checks, totals, status.
 
     Returns ``None`` where it goes on, has ended before, or is being ended by another worker.
     """
@@ -102,6 +100,7 @@ def finish(run_id: int) -> Run | None:
             totals |= _remove(run)
         if not dead:
             _keep_watermarks(run)
+        checks.settle(run)
         run.summary = totals | {"distinct_tracks": _distinct_tracks(run_id)}
         run.finished_at = Now()
         run.save()
@@ -159,6 +158,7 @@ def replay(run: Run, chosen: QuerySet[Fetch]) -> int:
         MusicsyncError: the run was cancelled: what it never asked for would be taken for gone.
     """
     with transaction.atomic():
+        tallies.reset(run.pk)
         replayed = chosen.filter(run=run, status=Fetch.Status.DEAD).update(
             status=Fetch.Status.PENDING, failures=0, crashes=0, not_before=None
         )

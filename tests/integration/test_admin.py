@@ -126,7 +126,7 @@ def test_the_list_of_runs_shows_how_far_each_is(client: Client) -> None:
     run = make_run(make_provider(), "running", dead=2)
     run.fetches.filter(key="tracks?cursor=0").update(status="pending")
     (listed,) = shown(client, Run)
-    assert (listed.progress_text, listed.dead_fetches) == ("1 of 2", 1)
+    assert (listed.progress.of_all, listed.dead_fetches) == ("1 of 2", 1)
 
 
 def test_the_overview_of_a_new_set_up_says_what_to_do(client: Client) -> None:
@@ -216,13 +216,13 @@ def test_a_long_list_is_paged_from_newest_to_oldest(client: Client) -> None:
     keys = list(Artist.objects.order_by("-pk").values_list("pk", flat=True))
     first = client.get(list_url(Artist)).context["cl"]
     assert [row.pk for row in first.result_list] == keys[:50]
-    assert (first.paginator.newest, first.paginator.newer) == (None, None)
-    second = client.get(list_url(Artist) + first.paginator.older).context["cl"]
+    assert (first.paginator.first, first.paginator.before) == (None, None)
+    second = client.get(list_url(Artist) + first.paginator.after).context["cl"]
     assert [row.pk for row in second.result_list] == keys[50:100]
-    last = client.get(list_url(Artist) + second.paginator.older).context["cl"]
+    last = client.get(list_url(Artist) + second.paginator.after).context["cl"]
     assert [row.pk for row in last.result_list] == keys[100:]
-    assert last.paginator.older is None
-    back = client.get(list_url(Artist) + last.paginator.newer).context["cl"]
+    assert last.paginator.after is None
+    back = client.get(list_url(Artist) + last.paginator.before).context["cl"]
     assert [row.pk for row in back.result_list] == keys[50:100]
 
 
@@ -297,7 +297,8 @@ def test_a_provider_shows_its_schedules(client: Client) -> None:
 
 
 def provider_form(**given: object) -> dict[str, object]:
-    return {"slug": "mb", "adapter": "musicbrainz", "trust": 5, "removal_limit": 0.1, "enabled": "on"} | given
+    bounds = {"removal_limit": 0.1, "check_after_least": 1, "check_after_most": 60}
+    return {"slug": "mb", "adapter": "musicbrainz", "trust": 5, "enabled": "on"} | bounds | given
 
 
 def test_a_new_provider_takes_address_and_budget_of_its_adapter(client: Client) -> None:
@@ -317,6 +318,12 @@ def test_a_chosen_address_and_budget_are_kept(client: Client) -> None:
     )
     provider = Provider.objects.get(slug="mb")
     assert (provider.base_url, provider.budget) == ("http://127.0.0.1:8100/ws/2", budget)
+
+
+def test_a_page_asked_again_later_at_the_soonest_than_at_the_latest_is_refused(client: Client) -> None:
+    answer = client.post(reverse("admin:musicsync_provider_add"), provider_form(check_after_least=61))
+    assert "swap them" in str(answer.context["adminform"].form.errors["check_after_least"])
+    assert not Provider.objects.exists()
 
 
 def test_an_address_that_is_none_is_refused(client: Client) -> None:

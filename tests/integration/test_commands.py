@@ -172,6 +172,31 @@ def test_set_refuses_a_budget_that_cannot_be(deezer: Provider, arguments: tuple[
     assert (deezer.budget.rate, deezer.budget.per_day, deezer.allowed_hosts) == (50.0, None, [])
 
 
+def test_set_changes_when_known_pages_are_asked_again(deezer: Provider) -> None:
+    said = say(
+        "provider", "set", "dz", "--check-after-least", "0.5", "--check-after-most", "30", "--checks-per-run", "7"
+    )
+    assert "after 0.5 to 30 days, 7 pages in a run at most" in said
+    assert "180,000 pages in a run" in say("provider", "set", "dz", "--checks-per-run", "none", "--rate", "50")
+    (shown,) = json.loads(say("provider", "list", "--json"))
+    assert (shown["check_after_least"], shown["due"], shown["due_since"]) == (0.5, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--check-after-least", "61"), "61 days at the soonest, 60 at the latest: swap them"),
+        (("--check-after-most", "4000"), "--check-after-most: "),
+        (("--checks-per-run", "0"), "no whole number above 0"),
+    ],
+)
+def test_set_refuses_bounds_that_cannot_be(deezer: Provider, arguments: tuple[str, ...], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        say("provider", "set", "dz", *arguments)
+    deezer.refresh_from_db()
+    assert (deezer.check_after_least, deezer.check_after_most, deezer.checks_per_run) == (1.0, 60.0, None)
+
+
 def test_list_shows_quotas(deezer: Provider) -> None:
     say("provider", "set", "dz", "--per-day", "5000")
     header, line = say("provider", "list").splitlines()

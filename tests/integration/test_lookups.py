@@ -170,7 +170,7 @@ def test_a_page_that_was_looked_up_first_is_taken_over_by_the_run_that_comes_by(
     if modified:
         apply.page(lease(run, "b"), Page(records=(release(), track("t2", 2))), None, 1)
     else:
-        known = pages.known(one.pk, "b", 1)
+        known = pages.known(one.pk, Request(path="b"), 1)
         assert known is not None
         apply.not_modified(lease(run, "b"), known, None)
     runs.finish(run.pk)
@@ -218,7 +218,7 @@ def test_a_known_release_that_a_lookup_does_not_find_is_missing_until_the_next_r
     one = follow(base, "deezer")
     sync(one)
     album = KnownPage.objects.filter(key__regex=r"^album/[0-9]+$").order_by("pk")[0].key.removeprefix("album/")
-    control(base, "faults", json=[{"kind": "status", "status": 404, "path": f"/deezer/album/{album}$"}])
+    control(base, "faults", json=[{"kind": "false_404", "path": f"album/{album}$"}])
     drive(lookups.start(Target(one, "release", album), "cli").run)
     assert SourceRelease.objects.get(external_id=album).state == "missing"
     control(base, "faults", json=[])

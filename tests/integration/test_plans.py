@@ -40,17 +40,21 @@ BIG = {
     )
 }
 MOST_STATEMENTS = {
-    "overview": 26,
-    "pages of one row": 30,
-    "progress and forecast of a run": 6,
+    "overview": 22,
+    "pages of one row": 14,
+    "progress and forecast of a run": 5,
     "who said what": 4,
     "change feed": 1,
     "commands": 24,
 }
 MOST_OF_A_LIST = 11
 MOST_ROWS_PASSED_OVER = 12_000  # of 20,000: one of 200 is an "Intro", and a page shows 50
-CLUSTERED = ("provider__id__exact", "provider", "active__exact=0", "frequent prefix, gone")
-"""Readings, by the start of their names, of rows that were written together: those written since are passed over."""
+CLUSTERED = (
+    ("changes: filters", "provider__id__exact"),
+    ("scopes: filters", "active__exact=0"),
+    ("", "frequent prefix, gone"),
+)
+"""Readings, by how group and name begin, of rows that were written together: those written since are passed over."""
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +114,7 @@ def test_no_reading_goes_through_a_big_table(captured: dict[tuple[str, str], lis
     found = {
         (reading, statement): wrong
         for reading, statements in captured.items()
-        if not reading[1].startswith(CLUSTERED)
+        if not any(reading[0].startswith(group) and reading[1].startswith(name) for group, name in CLUSTERED)
         for statement in statements
         if statement.lstrip().startswith("SELECT") and (wrong := offences(statement))
     }

@@ -72,7 +72,7 @@ def test_migrating_again_overwrites_no_edit_of_what_musicsync_sends_for_itself(o
     seed(apps, None)
     sweep.refresh_from_db()
     assert (sweep.enabled, sweep.task) == (False, "something.else")
-    assert PeriodicTask.objects.filter(name__startswith="musicsync:").count() == 3
+    assert PeriodicTask.objects.filter(name__startswith="musicsync:").count() == 4
 
 
 def test_a_deleted_provider_takes_its_schedules_along(one: Provider) -> None:

@@ -25,6 +25,8 @@ Path = Annotated[str, Meta(pattern=r"^[^\s/?#][^\s?#]*$")]
 class Expression:
     """A JMESPath (jmespath.org) that is right; most are plain names with dots, which are read without its machinery.
 
+    ``names`` are those names; of any other expression there are none.
+
     Raises:
         ValueError: it is none; the text says where.
     """
@@ -33,7 +35,7 @@ class Expression:
         if not isinstance(text, str) or not 0 < len(text) <= _LONGEST:
             raise ValueError(f"Expected a JMESPath of 1 to {_LONGEST} characters")
         self.text = text
-        self._names = text.split(".") if _PLAIN.fullmatch(text) else []
+        self.names = text.split(".") if _PLAIN.fullmatch(text) else []
         try:
             self._compiled = jmespath.compile(text)
         except (JMESPathError, RecursionError) as error:
@@ -45,9 +47,9 @@ class Expression:
         Raises:
             ValueError: a function of it cannot take what it found.
         """
-        if not self._names:
+        if not self.names:
             return self._search_all(data)
-        for name in self._names:
+        for name in self.names:
             data = data.get(name) if isinstance(data, dict) else None
         return data
 
@@ -80,11 +82,12 @@ class Offset(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style",
 
 
 class Numbered(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style", tag="page"):
-    """Pages by their number; ``pages`` is where an answer has how many there are."""
+    """Pages by their number; ``pages`` is where an answer has how many there are, ``total`` how many items."""
 
     param: Name = "page"
     first: int = 1
     pages: Expression | None = None
+    total: Expression | None = None
 
 
 class Cursor(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style", tag="cursor"):

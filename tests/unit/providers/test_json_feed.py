@@ -126,9 +126,30 @@ def test_an_empty_page_is_the_last(style: str) -> None:
 def test_the_second_page_leads_to_the_third() -> None:
     adapter = made(paging={"style": "offset"}, params={"limit": "2"})
     second = Request(path="songs", params={"limit": "2", "offset": "2"})
-    assert parse(adapter, {"items": ITEMS}, second).following == Request(
-        path="songs", params={"limit": "2", "offset": "4"}
-    )
+    following = parse(adapter, {"items": ITEMS}, second).following
+    assert following is not None
+    assert following.params == {"limit": "2", "offset": "4"}
+
+
+@pytest.mark.parametrize("paging", [{"style": "offset"}, {"style": "page"}])
+def test_a_provider_that_answers_the_same_page_for_ever_is_told_at_the_second(paging: dict[str, str]) -> None:
+    adapter = made(paging=paging)
+    second = parse(adapter, {"items": ITEMS}).following
+    assert second is not None
+    played = [item | {"plays": 5} for item in ITEMS]
+    with pytest.raises(Permanent, match=r"holds the same items .* correct the option paging\.param"):
+        parse(adapter, {"items": played}, second)
+    assert parse(adapter, {"items": ITEMS[:1]}, second).following is not None
+    assert parse(adapter, {"items": []}, second).following is None
+
+
+@pytest.mark.parametrize("style", ["offset", "page"])
+def test_a_page_is_held_against_the_total_of_the_page_before(style: str) -> None:
+    page = parse(made(paging={"style": style, "total": "n"}), {"items": ITEMS, "n": 5})
+    assert page.total == 5
+    assert page.following is not None
+    assert page.following.before is not None
+    assert page.following.before.total == 5
 
 
 @pytest.mark.parametrize(
