@@ -1,8 +1,9 @@
 """What a provider has no more.
 
 Removal needs evidence. The pages of a provider, as they were last read, say what it has (``KnownPage``). After a full
-run that read every page of its scopes, pages that it did not come by are dropped, and what no page mentions any more
-is gone. A single "not found" is no evidence: its page stays until a later run is told the same (``apply.gone``).
+run that read every page of its scopes, pages that neither it nor a lookup since it began came by are dropped, and what
+no page mentions any more is gone. A single "not found" is no evidence: its page stays until a later run is told the
+same (``apply.gone``).
 """
 
 from collections.abc import Mapping

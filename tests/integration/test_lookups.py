@@ -218,7 +218,7 @@ def test_a_known_release_that_a_lookup_does_not_find_is_missing_until_the_next_r
     one = follow(base, "deezer")
     sync(one)
     album = KnownPage.objects.filter(key__regex=r"^album/[0-9]+$").order_by("pk")[0].key.removeprefix("album/")
-    control(base, "faults", json=[{"kind": "status", "status": 404, "path": f"/deezer/album/{album}$"}])
+    control(base, "faults", json=[{"kind": "false_404", "path": f"album/{album}$"}])
     drive(lookups.start(Target(one, "release", album), "cli").run)
     assert SourceRelease.objects.get(external_id=album).state == "missing"
     control(base, "faults", json=[])
