@@ -1,14 +1,12 @@
 """Where a JSON feed has the fields of a thing, as its options say."""
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
 
 from musicsync.providers import wire
-
-if TYPE_CHECKING:
-    from musicsync.providers.json_feed.options import Expression
+from musicsync.providers.json_feed.options import Expression
 
 T = TypeVar("T", bound=Struct)
 
@@ -24,12 +22,13 @@ class Fields(Generic[T]):
     that is done with it.
     """
 
+    expressions: dict[str, Expression]
+    _searched: dict[str, Expression]
+
     def __init__(self, mapped: Struct, form: type[T]) -> None:
-        self.expressions: dict[str, Expression] = {
-            name: value for name, value in structs.asdict(mapped).items() if value is not None
-        }
+        self.expressions = {name: value for name, value in structs.asdict(mapped).items() if value is not None}
         self._form = form
-        self._searched: dict[str, Expression] = {}
+        self._searched = {}
         self._objects: dict[tuple[str, ...], list[tuple[str, str]]] = {}
         for name, expression in self.expressions.items():
             if expression.names:
