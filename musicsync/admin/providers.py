@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -41,8 +42,10 @@ from musicsync.sync.asking import check_ready
 
 _LATEST_RUNS = 10
 OPTIONS_HELP = format_html(
-    "For adapters that take options, such as json-feed: how the feed is asked and paged, and a JMESPath (jmespath.org) "
-    "for each field. docs/generic-feeds.md explains each. Save, then press Test. An example: {}",
+    "For adapters that take options. tidal takes the country whose catalogue is read, as {}. json-feed takes how the "
+    "feed is asked and paged, and a JMESPath (jmespath.org) for each field: docs/generic-feeds.md explains each. Save, "
+    "then press Test. An example for json-feed: {}",
+    '{"country": "GB"}',
     preformatted(EXAMPLE),
 )
 
@@ -68,6 +71,13 @@ class CredentialField(forms.CharField):
         return given
 
 
+class IndentedJson(DjangoJSONEncoder):
+    """JSON as people write it: a name and value a line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"indent": 2, "ensure_ascii": False})
+
+
 class ProviderForm(PlainForm):
     """A provider; address and budget may be left out, and are the adapter's own then."""
 
@@ -90,6 +100,8 @@ class ProviderForm(PlainForm):
             self.fields["base_url"].label = "Base URL"
         if "token_url" in self.fields:
             self.fields["token_url"].label = "Token URL"
+        if isinstance(options := self.fields.get("options"), forms.JSONField):
+            options.encoder = IndentedJson
         for name in left_out.keys() & self.fields.keys():
             self.fields[name].required = False
             self.fields[name].help_text = left_out[name]

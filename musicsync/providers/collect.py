@@ -1,7 +1,7 @@
 """The records of one page, each thing once."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from msgspec import UNSET, structs
 
@@ -24,7 +24,7 @@ class PageBuilder:
         self.total: int | None = None
         self.watermark: str | None = None
         self.form = ""
-        self.credits: dict[Any, tuple[Credit, ...]] = {}
+        self.credits: dict[tuple[object, ...], tuple[Credit, ...]] = {}
         """The credits that were read already, by what the provider says: most tracks of a release have the same."""
         self._records: dict[tuple[Kind, str], Record] = {}
 

@@ -163,15 +163,8 @@ class Jamendo(Adapter):
     burst = 1
     per_month = 35_000
     credential = "required"
+    credential_param = "client_id"
     volatile = True
-
-    def auth_headers(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - it travels in the query
-        """Return none."""
-        return {}
-
-    def auth_params(self, credential: str) -> dict[str, str]:
-        """Return the client id."""
-        return {"client_id": credential}
 
     def stated_error(self, what: str, status: int, body: bytes) -> ProviderError | None:
         """Return the error that the head states, or that a method is gone."""

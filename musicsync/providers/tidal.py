@@ -13,7 +13,8 @@ Identity:   ids are digits in a text. A track stands on one album; its place is 
 Forms:      ``data`` refers to ``included`` by type and id. ``copyright`` is a text or an object (recorded), ``type`` of
             an album is named ``albumType`` in newer descriptions. Barcodes have 13 or 14 digits. Durations are ISO
             8601 ("PT3M5S").
-Country:    answers are for one country, which the API once demanded: ``countryCode``.
+Country:    answers are for one country, which the API once demanded: ``countryCode``. It is the provider's option
+            ``{"country": "GB"}``, the US where there is none. A second provider with another one is another voice.
 Left out:   popularity, availability and media tags: they change, and ``availability`` names uses, not territories.
             Videos are no tracks. The provider of an album, who delivers it, is the only label that there is.
 
@@ -21,9 +22,9 @@ There are no join phrases: names are joined by ", ".
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -31,7 +32,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from musicsync.identifiers import clean_text
 from musicsync.providers import keys, wire
-from musicsync.providers.base import Scope, one_line
+from musicsync.providers.base import BadOptions, Scope, one_line
 from musicsync.providers.collect import PageBuilder
 from musicsync.providers.oauth import ClientCredentials
 from musicsync.providers.outcomes import by_status
@@ -57,6 +58,7 @@ R = TypeVar("R", bound="Reference")
 _DURATION = r"^PT(?=[0-9])(?:([0-9]{1,2})H)?(?:([0-9]{1,4})M)?(?:([0-9]{1,6})(?:\.([0-9]{1,9}))?S)?$"
 _DURATION_PARTS = re.compile(_DURATION)
 _CURSOR = "page[cursor]"
+_COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _ALBUM_INCLUDE = "artists,items.artists,providers"
 _ITEMS_INCLUDE = "items.artists"
 _TRACK_INCLUDE = "artists,albums"
@@ -167,8 +169,25 @@ class Tidal(ClientCredentials):
     rate = 0.2
     burst = 1
     volatile = True
-    country: ClassVar[str] = "US"
-    """The country whose catalogue is read, ISO 3166-1 alpha-2."""
+    takes_options = True
+
+    def __init__(self, country: str = "US") -> None:
+        """Read the catalogue of this country, ISO 3166-1 alpha-2."""
+        self.country = country
+
+    def configured(self, options: Mapping[str, Any]) -> "Tidal":
+        """Return the adapter for the country that the options name.
+
+        Raises:
+            BadOptions: they name none, or anything else.
+        """
+        mistakes = [f"{name}: there is no such option; there is country." for name in options if name != "country"]
+        country = options.get("country", self.country)
+        if not isinstance(country, str) or not _COUNTRY.fullmatch(country):
+            mistakes.append('country: is no code of two letters, such as "GB".')
+        if mistakes:
+            raise BadOptions(mistakes)
+        return Tidal(country.upper())
 
     def error_text(self, body: bytes) -> str:
         """Return the first error in one line."""

@@ -144,22 +144,20 @@ def gone(lease: Lease, reason: str) -> None:
 
     One such answer proves nothing: what the page was for is "missing", and the run goes on by what the page held when
     it was last read, so that it comes by the pages behind it. The page is dropped when a later run is told the same,
-    and what no page mentions then is gone (``removal``). A lookup drops none: it may follow another within seconds. A
-    page of a list may be gone because the list is shorter now.
+    and what no page mentions then is gone (``removal``). A page of a list may be gone because the list is shorter now.
     """
     if not fetches.hold(lease):
         return
     counts = {"gone": 1}
     _look_again(lease, None)
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
-    since = known.missing_since_run_id if known else None
-    if known is not None and since is None:
+    if known is not None and known.missing_since_run_id is None:
         counts["changed"] = 1
         KnownPage.objects.filter(pk=known.pk).update(missing_since_run=lease.run_id)
         _mark_missing(lease)
         follow_ups = msgspec.convert(known.follow_ups, list[Request])
         fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
-    elif known is not None and since is not None and since < lease.run_id and lease.mode != "lookup":
+    elif known is not None and _confirms(lease, known.missing_since_run_id):
         known.delete()
     fetches.close(lease, "gone", counts, reason)
 
@@ -349,6 +347,14 @@ def _keep_rejections(lease: Lease, rejected: Sequence[RejectedItem]) -> None:
         for key, item in wanted.items()
         if key not in stored
     )
+
+
+def _confirms(lease: Lease, first_run_id: int | None) -> bool:
+    """Tell whether an answer proves that a page is not there, as another run was told first.
+
+    A run that began before that one proves nothing, nor does a lookup: either may ask within seconds of it.
+    """
+    return first_run_id is not None and first_run_id < lease.run_id and lease.mode != "lookup"
 
 
 def _mark_missing(lease: Lease) -> None:

@@ -105,7 +105,7 @@ def sync(provider: Provider, mode: Mode = "full", threads: int = 1) -> Run:
 
 def make_lists_due() -> None:
     """Let the next incremental run ask for every scope."""
-    PageCheck.objects.filter(request__refreshes=None).update(check_at=timezone.now())
+    PageCheck.objects.filter(request__refreshes__isnull=True).update(check_at=timezone.now())
 
 
 def in_threads(*functions: object) -> list[object]:

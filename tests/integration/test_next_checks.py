@@ -31,7 +31,7 @@ def asked(run: Run) -> list[str]:
 
 
 def details() -> list[PageCheck]:
-    return list(PageCheck.objects.exclude(request__refreshes=None).order_by("key"))
+    return list(PageCheck.objects.exclude(request__refreshes__isnull=True).order_by("key"))
 
 
 def let_pass(span: timedelta) -> None:
@@ -107,7 +107,7 @@ def test_a_list_has_changed_where_one_of_its_pages_has(small: str, deezer: Provi
     control(small, "evolve", json={"generations": 4, "expected": False})
     let_pass(30 * DAY)
     sync(deezer, "incremental")
-    lists = PageCheck.objects.filter(request__refreshes=None)
+    lists = PageCheck.objects.filter(request__refreshes__isnull=True)
     assert lists.filter(changes__gt=0).exists()
     assert set(lists.values_list("key", flat=True)) == {f"artist/{scope.key}" for scope in deezer.scopes.all()}
 

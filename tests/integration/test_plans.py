@@ -121,6 +121,15 @@ def test_no_reading_goes_through_a_big_table(captured: dict[tuple[str, str], lis
     assert found == {}
 
 
+def test_the_fetches_of_a_run_of_long_ago_go_by_their_index(captured: dict[tuple[str, str], list[str]]) -> None:
+    """Newest first, those of all later runs would be passed over; how many those are, the tables here do not show."""
+    oldest = min(int(name[4:]) for group, name in captured if group == "fetches: filters" and name.startswith("run="))
+    page = next(found for found in captured["fetches: filters", f"run={oldest}"] if "LIMIT 51" in found)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {page}")
+        assert "Index Scan Backward using fetch_closed" in "\n".join(line for (line,) in cursor.fetchall())
+
+
 def test_a_page_takes_few_statements(captured: dict[tuple[str, str], list[str]]) -> None:
     found = {
         (group, name): len(statements)

@@ -55,9 +55,9 @@ def test_answers_of_one_address_are_compared_by_their_method(small: str) -> None
     sync(follow(small, "lastfm"))
     shapes = [shape.split("?")[1] for shape in Profile.objects.order_by("shape").values_list("shape", flat=True)]
     assert shapes == [
-        "album&artist&format&method album.getInfo v1",
-        "artist&format&method&page artist.getTopAlbums v1",
-        "format&mbid&method artist.getInfo v1",
+        "album&artist&format&method album.getInfo v2",
+        "artist&format&method&page artist.getTopAlbums v2",
+        "format&mbid&method artist.getInfo v2",
     ]
 
 

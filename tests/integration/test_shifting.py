@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from musicsync.models import Fetch, KnownPage, Provider, SourceRelease, SourceTrack, Track
+from musicsync.models import Fetch, KnownPage, Provider, Scope, SourceRelease, SourceTrack, Track
 from musicsync.providers import deezer, discogs, jamendo, musicbrainz, spotify
 from musicsync.providers.collect import page_after
 from musicsync.records import Page, Request
@@ -96,6 +96,52 @@ def test_a_full_run_removes_nothing_that_is_there(
     assert run.status == "done"
     assert there_all_the_time - held() == set()
     assert Track.objects.filter(state="present").count() >= tracks
+
+
+JSON_FEEDS: dict[str, dict[str, Any]] = {
+    "jamendo": {
+        "path": "tracks/",
+        "params": {"limit": "20", "fullcount": "true"},
+        "auth": {"in": "query", "name": "client_id"},
+        "paging": {"style": "offset", "total": "headers.results_fullcount"},
+        "items": "results",
+        "track": {"id": "id", "title": "name", "artists": "artist_name"},
+        "artist": {"name": "@"},
+    },
+    "lastfm": {
+        "path": "2.0/",
+        "params": {"method": "artist.getTopAlbums", "format": "json"},
+        "auth": {"in": "query", "name": "api_key"},
+        "paging": {"style": "page", "total": 'topalbums."@attr".total', "pages": 'topalbums."@attr".totalPages'},
+        "items": "topalbums.album[?name] || [topalbums.album]",
+        "track": {"id": "name", "title": "name"},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", ["insert", "remove"])
+@pytest.mark.parametrize("dialect", sorted(JSON_FEEDS))
+@pytest.mark.usefixtures("short_pages")
+def test_a_json_feed_misses_nothing_either(small: str, dialect: str, kind: str) -> None:
+    followed = follow(small, dialect)
+    options = JSON_FEEDS[dialect]
+    if dialect == "lastfm":
+        options["params"]["mbid"] = followed.scopes.first().key
+    Provider.objects.filter(pk=followed.pk).update(adapter="json-feed", options=options)
+    Scope.objects.all().delete()
+    followed = Provider.objects.get()
+    Scope.objects.create(provider=followed, kind="feed")
+    control(small, "shifts", json=[{"kind": "insert", "dialect": dialect, "after": NEVER}])
+    assert sync(followed).status == "done"
+    there = held()
+    assert KnownPage.objects.count() > 1
+    forget_all_but_providers()
+    for _ in ("the first import", "a full run"):
+        control(small, "shifts", json=[{"kind": kind, "dialect": dialect, "after": 1}])
+        assert sync(followed).status == "done"
+        assert there - held() == set()
+        control(small, "shifts", json=[{"kind": kind, "dialect": dialect, "after": NEVER}])
+        sync(followed)
 
 
 FIRST = Request(path="list", params={"page": "1"})

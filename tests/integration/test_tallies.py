@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -146,7 +147,28 @@ def test_one_that_is_carried_on_while_a_replay_is_not_yet_seen_waits_for_it(is_k
     assert shown(run)[:3] == (2, 1, 0)
 
 
-def elsewhere(function: Callable[[], None]) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_a_replay_waits_for_one_that_is_being_carried_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = open_run(provider("one"), "abc")
+    fetches.bury(lease(run, "a"), "no")
+    tallies.carry_on(run.pk)
+    read(run, "b")
+    replaying = threading.Thread(target=elsewhere, args=(lambda: runs.replay(run, Fetch.objects.all()),))
+    add_up = tallies.added_up
+
+    def meanwhile(rows: list[Any]) -> dict[str, int]:
+        replaying.start()
+        wait_until(lambda: is_waiting() or not replaying.is_alive())
+        return add_up(rows)
+
+    monkeypatch.setattr(tallies, "added_up", meanwhile)
+    tallies.carry_on(run.pk)
+    replaying.join(10)
+    read(run, "a")
+    assert shown(run)[:3] == (2, 1, 0)
+
+
+def elsewhere(function: Callable[[], object]) -> None:
     """Call it with a connection of its own."""
     function()
     connection.close()

@@ -13,11 +13,19 @@ from musicsync.providers.base import BadOptions, one_line
 
 _LONGEST = 500
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
+_CREDENTIAL = re.compile(
+    r"(.*[-_.])?((api|app|access|auth|client|secret|private|subscription)[-_.]?)?"
+    r"(key|token|secret|password|passwd|pwd|auth|authorization|credentials?|signature|sig|jwt)",
+    re.IGNORECASE,
+)
+"""What parameters are named by which providers take a key, a token or a password."""
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 Name = Annotated[str, Meta(pattern=r"^[!-~]+$")]
 """The name of a query parameter."""
 Header = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+$")]
+Scheme = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{0,20}$")]
+"""A word such as "Bearer": too short for a credential, and without the space that would stand before one."""
 Path = Annotated[str, Meta(pattern=r"^[^\s/?#][^\s?#]*$")]
 """A path below the base URL: no slash before it, no query."""
 
@@ -64,7 +72,7 @@ class HeaderAuth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="in"
     """The credential in a header, behind the scheme where there is one."""
 
     name: Header = "Authorization"
-    scheme: str = "Bearer"
+    scheme: Scheme = "Bearer"
 
 
 class QueryAuth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="in", tag="query"):
@@ -212,7 +220,17 @@ def read(given: Mapping[str, Any]) -> Options:
     options: Options = _convert(given, Options)
     if options.artist is None and (options.track.artists or (options.release and options.release.artists)):
         raise BadOptions(["artist: is missing: say where each of the artists has its name."])
+    if mistakes := [_is_credential(name) for name in options.params if _CREDENTIAL.fullmatch(name)]:
+        raise BadOptions(mistakes)
     return options
+
+
+def _is_credential(name: str) -> str:
+    return (
+        f"params.{name}: is no place for a credential, since options are shown: name the parameter by auth "
+        f'{{"in": "query", "name": "{name}"}}, and set MUSICSYNC_CREDENTIAL_<SLUG>, or store it with '
+        "`manage.py provider credential SLUG`."
+    )
 
 
 def _mistakes(given: Any, form: type[Struct], where: str) -> Iterator[str]:

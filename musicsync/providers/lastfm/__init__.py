@@ -97,16 +97,9 @@ class LastFm(Adapter):
     rate = 5.0
     burst = 1
     credential = "required"
+    credential_param = "api_key"
     parser_version = 2
     volatile = True
-
-    def auth_headers(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - it travels in the query
-        """Return none."""
-        return {}
-
-    def auth_params(self, credential: str) -> dict[str, str]:
-        """Return the API key."""
-        return {"api_key": credential}
 
     def stated_error(self, what: str, status: int, body: bytes) -> ProviderError | None:
         """Return the error that a code stands for, or that there is nothing at this address."""
