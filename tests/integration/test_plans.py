@@ -41,7 +41,7 @@ BIG = {
 }
 MOST_STATEMENTS = {
     "overview": 22,
-    "pages of one row": 14,
+    "pages of one row": 16,
     "progress and forecast of a run": 5,
     "who said what": 4,
     "change feed": 1,
