@@ -55,7 +55,7 @@ from musicsync.records import (
 
 R = TypeVar("R", bound="Reference")
 
-_DURATION = r"^PT(?=[0-9])(?:([0-9]{1,2})H)?(?:([0-9]{1,4})M)?(?:([0-9]{1,6})(?:\.([0-9]{1,9}))?S)?$"
+_DURATION = r"^PT(?=[0-9])(?:([0-9]{1,2})H)?(?:([0-9]{1,4})M)?(?:([0-9]{1,6})(?:\.([0-9]{1,9}))?S)?\Z"
 _DURATION_PARTS = re.compile(_DURATION)
 _CURSOR = "page[cursor]"
 _ALBUM_INCLUDE = "artists,items.artists,providers"
