@@ -43,7 +43,7 @@ from musicsync.sync.asking import check_ready
 _LATEST_RUNS = 10
 OPTIONS_HELP = format_html(
     "For adapters that take options. itunes and tidal take the country whose catalogue is read, as {}. json-feed takes "
-    "how the feed is asked and paged, and a JMESPath (jmespath.org) for each field: docs/generic-feeds.md explains each. "
+    "how the feed is asked and paged, and a JMESPath (jmespath.org) for each field: docs/generic-feeds.md explains it. "
     "Save, then press Test. An example for json-feed: {}",
     '{"country": "GB"}',
     preformatted(EXAMPLE),

@@ -13,7 +13,7 @@ Paging:     ``index`` and ``limit`` (25 unless given); ``next`` is a URL of whic
 Identity:   ``album/{id}`` may answer with another id than asked for: the two are one album now. UPCs have 12 or 13
             digits.
 Forms:      every object says its ``type``. Tracks embedded in an album lack ISRC and place, so ``album/{id}/tracks`` is
-            asked; that list does not name the album, and names only the main artist. ``track/{id}`` alone names everybody
+            asked; that list does not name the album, and names only the main artist. ``track/{id}`` alone names all
             and, in ``available_countries``, the territories.
 Left out:   rank, fans, preview, covers, ``readable``: they change at almost every answer and are not the catalogue's.
 
