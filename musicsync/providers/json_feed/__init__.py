@@ -193,9 +193,12 @@ def _found(expression: Expression, body: Any, option: str) -> Any:
 
 
 def _mark(key: Expression, items: list[Any]) -> str:
-    """Return a text by which these items are known again, whatever else changes about them."""
+    """Return a text by which these items are known again, whatever else changes about them.
+
+    An item without an id is known by all that it says: a wrong expression for ids does not make all pages one.
+    """
     try:
-        ids = [key.search(item) for item in items]
+        ids = [item if (found := key.search(item)) is None else found for item in items]
     except ValueError:
         ids = items
     return blake2b(repr(ids).encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -161,6 +161,14 @@ def test_a_provider_that_answers_the_same_page_for_ever_is_told_at_the_second(pa
     assert parse(adapter, {"items": []}, second).following is None
 
 
+def test_pages_whose_items_have_no_id_where_the_options_look_for_it_are_not_taken_for_one_page() -> None:
+    adapter = made(track={"id": "uid", "title": "title"}, paging={"style": "page"})
+    second = parse(adapter, {"items": ITEMS}).following
+    assert second is not None
+    page = parse(adapter, {"items": [{"id": 3, "title": "Noon"}, {"id": 4, "title": "Night"}]}, second)
+    assert [item.reason.partition(" (")[0] for item in page.rejected] == ["track.id"] * 2
+
+
 @pytest.mark.parametrize("style", ["offset", "page"])
 def test_a_page_is_held_against_the_total_of_the_page_before(style: str) -> None:
     page = parse(made(paging={"style": style, "total": "n"}), {"items": ITEMS, "n": 5})
