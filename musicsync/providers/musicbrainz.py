@@ -7,7 +7,9 @@ Load shed:  a 503 with ``X-RateLimit-Who: search-shed`` and ``Retry-After: 0`` s
             not that we are too fast: slowing down does not help, so the one request is asked again soon.
 Paging:     ``limit`` (25 unless given, 100 at most) and ``offset``. A page with recordings is cut at 500 tracks but
             holds at least one release: the offset moves by the items received, never by the limit (server source,
-            Controller/WS/2/Release.pm). Lists inside a lookup stop at 25, so releases are browsed, never embedded.
+            Controller/WS/2/Release.pm). Lists inside a lookup stop at 25 and do not say so (Recording.pm), so the
+            releases of an artist or label are browsed. Those of a recording come with its lookup; where they are 25,
+            all of them are browsed too.
             A ``release-count`` that has changed since the page before says that the list has (ADR 16).
 Includes:   a lookup takes ``genres``; for browsing, client libraries list the same includes without it, and one that
             is not allowed is answered with 400, so browsed releases come without genres.
@@ -49,7 +51,10 @@ from musicsync.records import (
 _BROWSE_INC = "artist-credits isrcs labels media recordings release-groups"
 _RELEASE_INC = f"{_BROWSE_INC} genres"
 _RECORDING_INC = "artist-credits isrcs releases"
+_STUB_INC = "artist-credits"
+"""What is asked of releases that a recording stands on: as much as its lookup says of them."""
 _PAGE = 100
+_MOST_EMBEDDED = 25
 _KEYS: Final[dict[ScopeKind, str]] = {
     "artist": "an MBID",
     "label": "an MBID",
@@ -181,7 +186,7 @@ class MusicBrainz(Adapter):
     scope_kinds = tuple(_KEYS)
     rate = 1.0
     burst = 1
-    parser_version = 2
+    parser_version = 3
     contact_required = True
 
     def error_text(self, body: bytes) -> str:
@@ -252,8 +257,8 @@ def _release(mbid: str) -> Request:
     return _get(f"release/{mbid}", inc=_RELEASE_INC)
 
 
-def _browse(by: str, mbid: str, offset: int = 0) -> Request:
-    return _get("release", **{by: mbid}, inc=_BROWSE_INC, limit=str(_PAGE), offset=str(offset))
+def _browse(by: str, mbid: str, inc: str = _BROWSE_INC) -> Request:
+    return _get("release", **{by: mbid}, inc=inc, limit=str(_PAGE), offset="0")
 
 
 def _artist_page(body: bytes, asked: str) -> Page:
@@ -354,6 +359,8 @@ def _add_recording(page: PageBuilder, recording: Recording) -> None:
     )
     for release in recording.releases:
         page.add(_release_record(page, release))
+    if len(recording.releases) + len(page.rejected) >= _MOST_EMBEDDED:
+        page.follow_ups.append(_browse("recording", recording.id, _STUB_INC))
 
 
 def _add_release(page: PageBuilder, release: Release) -> None:

@@ -26,6 +26,7 @@ ARTIST, GUEST, RELEASE, SECOND, TRACK, HIDDEN, DATA, RECORDING, OTHER, LABEL = m
 BROWSE_INC = "artist-credits isrcs labels media recordings release-groups"
 RELEASE_INC = f"{BROWSE_INC} genres"
 RECORDING_INC = "artist-credits isrcs releases"
+STUB_INC = "artist-credits"
 
 ADA = {
     "id": ARTIST,
@@ -144,8 +145,11 @@ FULL_RECORDS = (
 )
 
 
-def browse(by: str, number: str, offset: int) -> Request:
-    params = {by: number, "inc": BROWSE_INC, "limit": "100", "offset": str(offset), "fmt": "json"}
+STUBS: list[dict[str, object]] = [{"id": mbid(100 + at), "title": "First Light"} for at in range(25)]
+
+
+def browse(by: str, number: str, offset: int, inc: str = BROWSE_INC) -> Request:
+    params = {by: number, "inc": inc, "limit": "100", "offset": str(offset), "fmt": "json"}
     return Request(path="release", params=params)
 
 
@@ -269,6 +273,43 @@ SPEC = Spec(
                     ),
                     ReleaseRecord(external_id=RELEASE, title="First Light", released=None, gtin=None),
                 )
+            ),
+        ),
+        Said(
+            name="recording on as many releases as are embedded at most",
+            request=lookup(f"recording/{RECORDING}", RECORDING_INC),
+            body={"id": RECORDING, "title": "Dawn", "releases": [*STUBS[:24], {"id": SECOND}]},
+            page=Page(
+                records=(
+                    TrackRecord(external_id=RECORDING, recording_id=RECORDING, title="Dawn"),
+                    *(ReleaseRecord(external_id=str(stub["id"]), title="First Light") for stub in STUBS[:24]),
+                ),
+                rejected=(
+                    RejectedItem(
+                        path="$.releases[24]",
+                        reason="Object missing required field `title`",
+                        excerpt=f'{{"id": "{SECOND}"}}',
+                    ),
+                ),
+                follow_ups=(browse("recording", RECORDING, 0, STUB_INC),),
+            ),
+        ),
+        Said(
+            name="releases of a recording",
+            request=browse("recording", RECORDING, 0, STUB_INC),
+            body={
+                "releases": [{"id": RELEASE, "title": "First Light", "artist-credit": CREDIT}],
+                "release-count": 2,
+                "release-offset": 0,
+            },
+            page=Page(
+                records=(
+                    ADA_RECORD,
+                    BEN_RECORD,
+                    ReleaseRecord(external_id=RELEASE, title="First Light", credits=CREDITS),
+                ),
+                follow_ups=(page_after(browse("recording", RECORDING, 0, STUB_INC), {"offset": "1"}, 2),),
+                total=2,
             ),
         ),
         Said(

@@ -3,6 +3,8 @@ import json
 
 import pytest
 
+from musicsync.providers import registry
+from musicsync.providers.base import Scope
 from sandbox import ids
 from sandbox.catalogue import World
 from sandbox.control import expected
@@ -19,6 +21,7 @@ from tests.unit.sandbox.crawls import (
     crawl_musicbrainz,
     differences,
 )
+from tests.unit.sandbox.round_trip import read
 
 
 @pytest.fixture
@@ -172,6 +175,23 @@ def test_musicbrainz_finds_a_recording_by_isrc_on_all_its_releases(world: World,
     assert len(found[0]["releases"]) == 2
     alone = ask(musicbrainz, f"recording/{found[0]['id']}", inc="artist-credits isrcs releases")
     assert alone["isrcs"] == [isrc]
+
+
+def test_musicbrainz_embeds_25_releases_of_a_recording_at_most_and_its_adapter_browses_the_others(
+    world: World, musicbrainz: MusicBrainz, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("sandbox.musicbrainz", "musicsync.providers.musicbrainz"):
+        monkeypatch.setattr(f"{module}._MOST_EMBEDDED", 1)
+    block = world.block(0)
+    recording = next(iter(block.shared))
+    mbid = world.mbids.encode("recording", recording)
+    assert len(ask(musicbrainz, f"recording/{mbid}", inc="releases")["releases"]) == 1
+    found, asked = read(registry.get("musicbrainz"), musicbrainz, [Scope(kind="recording", key=mbid)])
+    places = world.musicbrainz().places_of(recording)
+    assert {key for kind, key in found if kind == "release"} == {
+        world.mbids.encode("release", track.release) for track in places
+    }
+    assert [key.partition("?")[0] for key in asked] == [f"recording/{mbid}", "release"]
 
 
 def test_musicbrainz_labels_lead_to_their_releases(world: World, musicbrainz: MusicBrainz) -> None:
