@@ -230,7 +230,11 @@ SPEC = Spec(
                         excerpt=f'{{"id": "{SECOND}"}}',
                     ),
                 ),
-                follow_ups=(page_after(browse("artist", ARTIST, 100), {"offset": "102"}, 103),),
+                follow_ups=(
+                    page_after(
+                        browse("artist", ARTIST, 100), {"offset": "102"}, 103, seam={"offset": "101", "limit": "1"}
+                    ),
+                ),
                 total=103,
             ),
         ),
@@ -308,7 +312,9 @@ SPEC = Spec(
                     BEN_RECORD,
                     ReleaseRecord(external_id=RELEASE, title="First Light", credits=CREDITS),
                 ),
-                follow_ups=(page_after(browse("recording", RECORDING, 0, STUB_INC), {"offset": "1"}, 2),),
+                follow_ups=(
+                    page_after(browse("recording", RECORDING, 0, STUB_INC), {"offset": "1"}, 2, seam={"limit": "1"}),
+                ),
                 total=2,
             ),
         ),
