@@ -5,14 +5,17 @@ Auth:       client credentials: ``POST https://auth.tidal.com/v1/oauth2/token`` 
 Rate:       429, by numbers that are not documented; about 2 requests in 10 seconds pass (reported by a client).
 Paging:     20 items a page and an opaque ``page[cursor]``; of ``links.next`` only the cursor is read (documented), and
             ``include`` is added to it again, which the link leaves out (reported by a client). The items of an album
-            are embedded up to the first page; ``relationships.items.links.next`` leads to the others.
+            are embedded up to the first page; ``relationships.items.links.next`` leads to the others. That a cursor
+            goes on at the right item in a list that has changed since is assumed: no total is stated that would show
+            it (ADR 16).
 Errors:     ``{"errors": [{"status", "code", "detail"}]}`` (documented). More in ``include`` than is allowed answers
             400. The token URL says ``{"status", "error", "sub_status", "error_description"}`` (reported by a client).
 Identity:   ids are digits in a text. A track stands on one album; its place is ``meta`` of the album's reference to
             it, so a track by itself has none.
 Forms:      ``data`` refers to ``included`` by type and id. ``copyright`` is a text or an object (recorded), ``type`` of
-            an album is named ``albumType`` in newer descriptions. Barcodes have 13 or 14 digits. Durations are ISO
-            8601 ("PT3M5S").
+            an album is named ``albumType`` in newer descriptions. Durations are ISO 8601 ("PT3M5S").
+Barcodes:   ``filter[barcodeId]`` takes a UPC-A of 12 digits, as in its example, or an EAN-13 (documented); so it is
+            asked. ``barcodeId`` in answers has 14 digits (recorded).
 Country:    answers are for one country, which the API once demanded: ``countryCode``. It is the provider's option
             ``{"country": "GB"}``, the US where there is none. A second provider with another one is another voice.
 Left out:   popularity, availability and media tags: they change, and ``availability`` names uses, not territories.

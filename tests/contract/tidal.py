@@ -49,7 +49,7 @@ DUSK_SAID = attributes("Dusk", version=None, isrc="", duration="PT1H2M3.5S", exp
 DUSK = resource("tracks", 32, DUSK_SAID, artists=related(ref("artists", 11)))
 FILM = resource("videos", 41, attributes("Dawn (Video)", isrc="GBABC1900009"), artists=BY_BOTH)
 ALBUM_SAID = attributes(
-    "First Light", barcodeId="0036000291452", numberOfItems=2, numberOfVolumes=1, releaseDate="2019-05-17", type="EP"
+    "First Light", barcodeId="00036000291452", numberOfItems=2, numberOfVolumes=1, releaseDate="2019-05-17", type="EP"
 )
 ITEMS = (
     ref("tracks", 31, volumeNumber=1, trackNumber=1),

@@ -57,7 +57,7 @@ def _release(block: Block, release: Release) -> ReleaseRecord:
     return ReleaseRecord(
         external_id=code("release", release.index),
         title=release.title,
-        gtin=None if release.barcode is None else normalise_gtin(release.barcode.zfill(13)),
+        gtin=None if release.barcode is None else normalise_gtin(release.barcode),
         type=release.type,
         released=release.date or None,
         label=release.label.name if release.label else None,
@@ -118,6 +118,16 @@ def test_a_release_and_a_recording_are_found_by_their_codes(reader: Reader, worl
     found = reader.read(("recording", track.isrc or ""))["track", code("track", track.index)]
     assert isinstance(found, TrackRecord)
     assert found.isrcs == (track.isrc,)
+
+
+def test_a_barcode_is_found_by_12_or_13_digits_and_stated_with_14(reader: Reader, world: World) -> None:
+    block = world.block(world.tidal().numbers.start)
+    barcode = next(row.barcode for row in block.releases.values() if row.barcode and len(row.barcode) == 12)
+    stated = []
+    for length in (12, 13, 14):
+        answer = reader.ask(Request(path="albums", params={"filter[barcodeId]": barcode.zfill(length)}))
+        stated.append([album["attributes"]["barcodeId"] for album in json.loads(answer.body)["data"]])
+    assert stated == [[barcode.zfill(14)], [barcode.zfill(14)], []]
 
 
 @pytest.mark.parametrize(
