@@ -4,6 +4,8 @@ Tracks have no id, only a printed position: sides on vinyl ("A1"), the disc befo
 ("2-03", below a heading). Durations are "3:32" or blank, versions stand in brackets in the title, barcodes have spaces,
 and artists that share a name are numbered. Every other album is listed as its master. A search wants a token. How
 merged ids are answered is not known: here the survivor answers in place.
+
+Not recorded, made after the documentation: the 429.
 """
 
 import itertools

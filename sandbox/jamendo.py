@@ -4,6 +4,8 @@ Errors stand inside HTTP 200, in the head of the answer. Every id and some numbe
 seconds, and there are no discs, versions, ISRCs or barcodes: positions go through the whole release, a version stands
 in the name. A track has one artist. What is not there, an artist that was merged too, is an empty list. The link to the
 audio differs at every answer.
+
+Not recorded, made after the documentation: code 6, the rate limit.
 """
 
 import itertools

@@ -4,6 +4,8 @@ One address, ``?method=``. Lists of one item are that item, empty ones a text of
 or null. Names are the ids, whatever their case: since the world has some of them twice, each carries its number, as
 "Ada Lov [1003]". There are no merges, for a name stays a name, and no discs. Each artist has an album besides that was
 played under a wrong name and has no ``mbid``. Errors come with status 200 mostly; counts differ at every answer.
+
+Not recorded, made after the documentation: error 29, the rate limit.
 """
 
 import itertools
