@@ -3,7 +3,7 @@
 Docs:       https://developers.deezer.com/api (sign-in needed); the forms here were checked against recorded answers.
 Auth:       none for the catalogue.
 Rate:       50 requests in 5 seconds per IP address. 10 a second with no burst stays inside every such window, because
-            a budget is used to 98.75 %.
+            a budget is used to 98.5 %.
 Errors:     come with HTTP 200 as ``{"error": {"type", "message", "code"}}``: code 4 quota, 100 items limit, 200
             permission, 300 token, 500 parameter, 501 missing parameter, 600 query, 700 busy, 800 no data. A quota error
             has no Retry-After; the window is 5 seconds.
@@ -15,7 +15,9 @@ Identity:   ``album/{id}`` may answer with another id than asked for: the two ar
 Forms:      every object says its ``type``. Tracks embedded in an album lack ISRC and place, so ``album/{id}/tracks`` is
             asked; that list does not name the album, and names only the main artist. ``track/{id}`` alone names all
             and, in ``available_countries``, the territories.
-Left out:   rank, fans, preview, covers, ``readable``: they change at almost every answer and are not the catalogue's.
+Left out:   rank, fans, preview, covers: they change at almost every answer and are not the catalogue's. ``readable`` and
+            ``alternative`` say whether the address that asks may play a track, and which other one it may play
+            instead: that is of the address, and ``available_countries`` says it of all.
 
 Durations are in seconds. There are no join phrases: names are joined by ", ", and by " feat. " before featured artists.
 """

@@ -1,4 +1,4 @@
-"""What changes at almost every answer of a provider is not read, so that it is no change."""
+"""What changes at almost every answer of a provider, or by who asks, is not read, so that it is no change."""
 
 import json
 from typing import Any
@@ -25,7 +25,13 @@ def read(adapter: str, path: str, body: dict[str, Any]) -> Page:
             "deezer",
             "track/31",
             {"type": "track", "id": 31, "title": "Dawn"},
-            {"rank": 5, "preview": "x?signed", "readable": False},
+            {"rank": 5, "preview": "x?signed"},
+        ),
+        (
+            "deezer",
+            "track/31",
+            {"type": "track", "id": 31, "title": "Dawn"},
+            {"readable": False, "alternative": {"type": "track", "id": 32, "title": "Dawn"}},
         ),
         ("deezer", "album/21", DEEZER_ALBUM, {"fans": 9, "cover": "x", "genre_id": -1, "available": False}),
         (
@@ -48,7 +54,7 @@ def read(adapter: str, path: str, body: dict[str, Any]) -> Page:
         ),
     ],
 )
-def test_what_changes_at_almost_every_answer_is_not_read(
+def test_what_changes_at_almost_every_answer_or_by_who_asks_is_not_read(
     adapter: str, path: str, body: dict[str, Any], volatile: dict[str, Any]
 ) -> None:
     page = read(adapter, path, body)
