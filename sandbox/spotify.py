@@ -24,7 +24,15 @@ _PAGE_MOST = 50
 _SEARCH_MOST = 10
 _NEW_RELEASE_BLOCKS = 10
 _ALBUM_TYPES = {"album": "album", "single": "single", "ep": "single", "compilation": "compilation"}
-_MARKETS = ("AT", "CH", "DE", "FR", "GB", "JP", "SE", "US")
+_COUNTRIES = (
+    "AD AE AG AL AM AO AR AT AU AZ BA BB BD BE BF BG BH BI BJ BN BO BR BS BT BW BY BZ CA CD CG CH CI CL CM CO CR CV "
+    "CW CY CZ DE DJ DK DM DO DZ EC EE EG ES ET FI FJ FM FR GA GB GD GE GH GM GN GQ GR GT GW GY HK HN HR HT HU ID IE "
+    "IL IN IQ IS IT JM JO JP KE KG KH KI KM KN KR KW KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MG MH MK ML MN "
+    "MO MR MT MU MV MW MX MY MZ NA NE NG NI NL NO NP NR NZ OM PA PE PG PH PK PL PR PS PT PW PY QA RO RS RW SA SB SC "
+    "SE SG SI SK SL SM SN SR ST SV SZ TD TG TH TJ TL TN TO TR TT TV TW TZ UA UG US UY UZ VC VE VN VU WS XK ZA ZM ZW"
+)
+"""Those that Spotify is in: what may be had everywhere lists as many."""
+_MARKETS = _COUNTRIES.split()
 _PRECISIONS = {4: "year", 7: "month", 10: "day"}
 _WORDS = {400: "Bad request", 401: "The access token expired", 403: "Forbidden", 404: "Resource not found"}
 

@@ -11,12 +11,12 @@ from musicsync.records import ArtistRecord, Credit, Record, ReleaseRecord, Reque
 from sandbox import ids
 from sandbox.catalogue import World
 from sandbox.control import expected
-from sandbox.spotify import Spotify
+from sandbox.spotify import _MARKETS, Spotify
 from sandbox.world import Credit as SandboxCredit
 from sandbox.world import Release, Track
 from tests.unit.sandbox.reading import Found, Reader, by_key, joined, track_differences
 
-MARKETS = ("AT", "CH", "DE", "FR", "GB", "JP", "SE", "US")
+MARKETS = tuple(_MARKETS)
 
 
 @pytest.fixture
