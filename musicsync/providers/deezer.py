@@ -15,8 +15,8 @@ Identity:   ``album/{id}`` may answer with another id than asked for: the two ar
 Forms:      every object says its ``type``. Tracks embedded in an album lack ISRC and place, so ``album/{id}/tracks`` is
             asked; that list does not name the album, and names only the main artist. ``track/{id}`` alone names all
             and, in ``available_countries``, the territories.
-Left out:   rank, fans, preview, covers: they change at almost every answer and are not the catalogue's. ``readable`` and
-            ``alternative`` say whether the address that asks may play a track, and which other one it may play
+Left out:   rank, fans, preview, covers: they change at almost every answer and are not the catalogue's. ``readable``
+            and ``alternative`` say whether the address that asks may play a track, and which other one it may play
             instead: that is of the address, and ``available_countries`` says it of all.
 
 Durations are in seconds. There are no join phrases: names are joined by ", ", and by " feat. " before featured artists.
