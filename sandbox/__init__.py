@@ -49,7 +49,8 @@ MusicBrainz and Deezer each is in both.
     ``POST`` sets a list of rules, ``GET`` shows them with their hits, ``DELETE`` clears them
 
 ``/control/shifts``
-    ``POST`` sets a list of rules by which lists change while they are read, ``GET`` shows them
+    ``POST`` sets a list of rules by which lists change while they are read, ``GET`` shows them with their hits: the
+    pages that were asked for of lists that had changed
 
 Such a rule, of which only ``kind`` is required::
 

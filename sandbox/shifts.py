@@ -37,6 +37,7 @@ class Shifts:
 
     def __init__(self) -> None:
         self._rules: list[Shift] = []
+        self._hits: list[int] = []
         self._asked: Counter[tuple[str, ...]] = Counter()
 
     def set(self, body: bytes) -> None:
@@ -49,19 +50,21 @@ class Shifts:
             self._rules = msgspec.json.decode(body, type=list[Shift])
         except msgspec.DecodeError as error:
             raise BadRule(f"shift rules: {error}") from None
+        self._hits = [0] * len(self._rules)
         self._asked.clear()
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the rules."""
-        return [msgspec.to_builtins(rule) for rule in self._rules]
+        """Return the rules with how many pages were asked for of lists that had changed by them."""
+        return [{**msgspec.to_builtins(rule), "hits": hits} for rule, hits in zip(self._rules, self._hits, strict=True)]
 
     def missing(self, dialect: str, ask: Ask) -> int:
         """Return how many of the first items a list does not have when this is asked of it."""
         which = sorted(f"{name}={value}" for name, value in ask.query.items() if name not in _PAGING)
         question = "&".join([ask.path.strip("/"), *which])
-        rule = next((r for r in self._rules if r.dialect in (None, dialect) and re.search(r.path, question)), None)
-        if rule is None:
-            return 0
-        self._asked[dialect, question] += 1
-        is_past = self._asked[dialect, question] > rule.after
-        return int(is_past == (rule.kind == "remove"))
+        for place, rule in enumerate(self._rules):
+            if rule.dialect in (None, dialect) and re.search(rule.path, question):
+                self._asked[dialect, question] += 1
+                is_past = self._asked[dialect, question] > rule.after
+                self._hits[place] += is_past
+                return int(is_past == (rule.kind == "remove"))
+        return 0

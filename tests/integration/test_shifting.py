@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from musicsync.models import Fetch, KnownPage, Provider, Scope, SourceRelease, SourceTrack, Track
+from musicsync.models import Fetch, KnownPage, Provider, Run, Scope, SourceRelease, SourceTrack, Track
 from musicsync.providers import deezer, discogs, jamendo, musicbrainz, spotify
 from musicsync.providers.collect import page_after
 from musicsync.records import Page, Request
@@ -27,6 +27,8 @@ LISTS = {
     "lastfm": "getTopAlbums",
     "tidal": "relationships/albums",
 }
+WITHOUT_TOTALS = ("jamendo", "tidal")
+"""Whose pages overlap, or go on by a cursor: nothing of theirs is asked again."""
 
 
 @pytest.fixture
@@ -46,6 +48,12 @@ def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shift(base: str, adapter: str, kind: str, after: int) -> None:
     control(base, "shifts", json=[{"kind": kind, "dialect": adapter, "path": LISTS[adapter], "after": after}])
+
+
+def changes_seen(base: str, run: Run) -> tuple[bool, bool]:
+    """Return whether pages were asked for of lists that had changed, and whether the run looked at any page again."""
+    shifted = any(rule["hits"] for rule in control(base, "shifts"))
+    return shifted, Fetch.objects.filter(run=run, key__endswith="#again").exists()
 
 
 def held() -> set[tuple[str, str]]:
@@ -82,6 +90,7 @@ def test_a_first_import_misses_nothing(
     shift(small, followed.adapter, kind, 1)
     run = sync(followed)
     assert run.status == "done"
+    assert changes_seen(small, run) == (True, followed.adapter not in WITHOUT_TOTALS)
     assert there_all_the_time - held() == set()
 
 
@@ -95,6 +104,7 @@ def test_a_full_run_removes_nothing_that_is_there(
     shift(small, followed.adapter, kind, 1)
     run = sync(followed)
     assert run.status == "done"
+    assert changes_seen(small, run) == (True, followed.adapter not in WITHOUT_TOTALS)
     assert there_all_the_time - held() == set()
     assert Track.objects.filter(state="present").count() >= tracks
 
@@ -156,7 +166,9 @@ def test_a_json_feed_misses_nothing_either(small: str, dialect: str, kind: str) 
     forget_all_but_providers()
     for _ in ("the first import", "a full run"):
         control(small, "shifts", json=[{"kind": kind, "dialect": dialect, "after": 1}])
-        assert sync(followed).status == "done"
+        run = sync(followed)
+        assert run.status == "done"
+        assert changes_seen(small, run) == (True, True)
         assert there - held() == set()
         control(small, "shifts", json=[{"kind": kind, "dialect": dialect, "after": NEVER}])
         sync(followed)

@@ -30,6 +30,7 @@ def test_an_item_goes_after_a_page(base: str, http: requests.Session, shift: Shi
     assert listed(base, http) == listed(base, http) == (whole, total)
     after, fewer = listed(base, http)
     assert (after[:2], fewer) == (whole[1:], total - 1)
+    assert [rule["hits"] for rule in http.get(f"{base}/control/shifts").json()] == [1]
 
 
 def test_an_item_comes_after_a_page(base: str, http: requests.Session, shift: Shift) -> None:
