@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from typing import TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from msgspec import UNSET, structs
 
+from musicsync.providers import wire
 from musicsync.records import Credit, Kind, MergedId, Page, PageBefore, Record, RejectedItem, Request
 
 R = TypeVar("R", bound=Record)
@@ -34,6 +36,23 @@ class PageBuilder:
         known = self._records.setdefault(key, record)
         if known is not record:
             self._records[key] = complete(known, record)
+
+    def go_on_at(self, url: str | None, place: str, request: Request, stated: str = "$.next", path: str = "") -> None:
+        """Ask for the page of the list that a provider's URL leads to, if there is one; ``total`` is set by then.
+
+        Of the URL only the numbers ``place`` ("offset", "index") and ``limit`` are read. ``stated`` is where it stood
+        in the answer, ``path`` is the list's where it began within another answer.
+        """
+        if not url:
+            return
+        try:
+            query = parse_qs(urlsplit(url).query)
+            numbers = {name: str(int(query[name][0])) for name in (place, "limit") if name == place or name in query}
+        except (ValueError, KeyError):
+            reason = f"has no {place} to go on at"
+            self.rejected.append(RejectedItem(path=stated, reason=reason, excerpt=wire.excerpt(url)))
+            return
+        self.follow_ups.append(page_after(request, numbers, self.total, path=path))
 
     def merge(self, kind: Kind, asked: str, answered: str) -> None:
         """Note that the provider answered for another id than the one asked for, if it did."""

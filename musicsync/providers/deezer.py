@@ -24,7 +24,6 @@ Durations are in seconds. There are no join phrases: names are joined by ", ", a
 
 import re
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -32,7 +31,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from musicsync.identifiers import clean_text
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
-from musicsync.providers.collect import PageBuilder, page_after
+from musicsync.providers.collect import PageBuilder
 from musicsync.providers.wire import Each, Id, Number, Text
 from musicsync.records import (
     ArtistRecord,
@@ -45,7 +44,6 @@ from musicsync.records import (
     ProviderError,
     RateLimited,
     Refused,
-    RejectedItem,
     ReleaseRecord,
     Request,
     Response,
@@ -250,8 +248,7 @@ def _list_page(answer: dict[str, Any], request: Request) -> Page:
     page = PageBuilder(rejected)
     page.total = items.total
     _add_items(page, items, request)
-    if items.next:
-        page.follow_ups += _next_page(items.next, request, page)
+    page.go_on_at(items.next, "index", request)
     return page.page()
 
 
@@ -276,17 +273,6 @@ def _add_items(page: PageBuilder, items: Items, request: Request) -> None:
         _add(page, item, album)
         if followed and isinstance(item, Album):
             page.follow_ups.append(Request(path=f"album/{item.id}", refreshes=("release", str(item.id))))
-
-
-def _next_page(url: str, request: Request, page: PageBuilder) -> list[Request]:
-    try:
-        query = parse_qs(urlsplit(url).query)
-        index = int(query["index"][0])
-        limit = int(query.get("limit", [request.params.get("limit", "25")])[0])
-    except (ValueError, KeyError):
-        page.rejected.append(RejectedItem(path="$.next", reason="has no index to go on at", excerpt=wire.excerpt(url)))
-        return []
-    return [page_after(request, {"index": str(index), "limit": str(limit)}, page.total)]
 
 
 def _add(page: PageBuilder, item: Item, album: str | None = None) -> None:
@@ -373,10 +359,8 @@ def _version(text: str | UnsetType | None) -> str | UnsetType | None:
 
 
 def _release_type(text: str | UnsetType | None) -> str | UnsetType | None:
-    kind = wire.optional_text(text)
-    if not isinstance(kind, str):
-        return kind
-    return "compilation" if kind.lower() == "compile" else kind.lower()
+    kind = wire.optional_lower(text)
+    return "compilation" if kind == "compile" else kind
 
 
 def _genres(genres: Genres | UnsetType) -> tuple[str, ...] | UnsetType:

@@ -32,7 +32,6 @@ from collections.abc import Mapping
 from http.client import FORBIDDEN
 from typing import Any, Final
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from musicsync.identifiers import clean_text
@@ -148,11 +147,8 @@ class ITunes(Adapter):
 
     def error_text(self, body: bytes) -> str:
         """Return the sentence of an error body, which is ``{"errorMessage": "...", "queryParameters": {...}}``."""
-        try:
-            answer = msgspec.json.decode(body, type=Answer)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return super().error_text(body)
-        return _said(answer.error_message) if answer.error_message else super().error_text(body)
+        answer = wire.try_decode(body, Answer)
+        return _said(answer.error_message) if answer and answer.error_message else super().error_text(body)
 
     def is_rate_limit(self, status: int, headers: dict[str, str]) -> bool:
         """Tell a rate limit, which is a 403 here too: there is no credential that could be refused."""

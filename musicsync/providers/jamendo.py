@@ -59,6 +59,7 @@ from musicsync.records import (
 
 T = TypeVar("T")
 
+_LABEL = "Jamendo"
 _PAGE = 200
 _OVERLAP = 10
 """Items that stand on two pages, so that as many may go in between and none that stays is missed."""
@@ -156,7 +157,7 @@ class Jamendo(Adapter):
     """Follows artists, releases, recordings and everything that is released at Jamendo."""
 
     name = "jamendo"
-    label = "Jamendo"
+    label = _LABEL
     base_url = "https://api.jamendo.com/v3.0"
     scope_kinds = tuple(_KEYS)
     rate = 1.0
@@ -170,7 +171,7 @@ class Jamendo(Adapter):
         """Return the error that the head states, or that a method is gone."""
         error = _error(what, body)
         if error is None and status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-            return _withdrawn(f"{what}: {status}")
+            return outcomes.no_such_method(_LABEL, f"{what}: {status}")
         return error
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
@@ -233,10 +234,10 @@ def _list(path: str, order: str, which: dict[str, str]) -> Request:
 
 def _error(what: str, body: bytes) -> ProviderError | None:
     """Return the error that the head of an answer states; ``None`` where it states none, or has no head to be read."""
-    try:
-        head = msgspec.json.decode(body, type=Envelope).headers
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    envelope = wire.try_decode(body, Envelope)
+    if envelope is None:
         return None
+    head = envelope.headers
     code = wire.code_of(head.code or 0)
     if head.status != "failed" and code == 0:
         return None
@@ -246,15 +247,8 @@ def _error(what: str, body: bytes) -> ProviderError | None:
     if code in _REFUSALS:
         return Refused(f"{said}: the credential was refused, or may not do this: it is a client_id")
     if code == _NO_METHOD:
-        return _withdrawn(said)
+        return outcomes.no_such_method(_LABEL, said)
     return Transient(said) if code in (_UNKNOWN, None) else Permanent(said)
-
-
-def _withdrawn(said: str) -> Permanent:
-    return Permanent(
-        f"{said}: Jamendo has no such method at this address, or not any more: correct the provider's base URL, or "
-        "follow no scopes of this kind"
-    )
 
 
 def _follow(page: PageBuilder, items: list[Track | Album | Artist], request: Request, response: Response) -> None:

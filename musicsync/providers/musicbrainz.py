@@ -27,7 +27,6 @@ from collections.abc import Iterable
 from http.client import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS
 from typing import Final
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from musicsync.identifiers import clean_text, storable
@@ -193,10 +192,8 @@ class MusicBrainz(Adapter):
 
     def error_text(self, body: bytes) -> str:
         """Return the sentence of an error body, which is ``{"error": "...", "help": "..."}``."""
-        try:
-            return one_line(msgspec.json.decode(body, type=dict[str, str])["error"])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
-            return super().error_text(body)
+        said = (wire.try_decode(body, dict[str, str]) or {}).get("error")
+        return super().error_text(body) if said is None else one_line(said)
 
     def is_rate_limit(self, status: int, headers: dict[str, str]) -> bool:
         """Tell a rate limit, which is a 503 here, unless it is shed load."""
@@ -321,13 +318,12 @@ def _next_page(request: Request, received: int, count: int) -> list[Request]:
 
 
 def _artist_record(artist: Artist) -> ArtistRecord:
-    kind = wire.optional_text(artist.type)
     return ArtistRecord(
         external_id=artist.id,
         name=clean_text(artist.name),
         sort_name=wire.optional_text(artist.sort_name),
         disambiguation=wire.optional_text(artist.disambiguation),
-        type=kind.lower() if isinstance(kind, str) else kind,
+        type=wire.optional_lower(artist.type),
         country=wire.optional_text(artist.country),
     )
 

@@ -8,7 +8,6 @@ import base64
 from collections.abc import Mapping
 from typing import ClassVar
 
-import msgspec
 from msgspec import Struct
 
 from musicsync.providers import wire
@@ -79,8 +78,7 @@ class ClientCredentials(Adapter):
 
     def error_text(self, body: bytes) -> str:
         """Return the sentence of an error of the token URL, else what the body says."""
-        try:
-            said = msgspec.json.decode(body, type=_Said)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        said = wire.try_decode(body, _Said)
+        if said is None or not said.error:
             return super().error_text(body)
-        return one_line(f"{said.error}: {said.error_description}") if said.error else super().error_text(body)
+        return one_line(f"{said.error}: {said.error_description}")

@@ -63,6 +63,14 @@ def by_status(status: int, message: str) -> ProviderError:
     return Permanent(message)
 
 
+def no_such_method(label: str, said: str) -> Permanent:
+    """Return the error of a provider that has no such method, which is no sign that a thing is gone."""
+    return Permanent(
+        f"{said}: {label} has no such method at this address, or not any more: correct the provider's base URL, or "
+        "follow no scopes of this kind"
+    )
+
+
 def wait(headers: dict[str, str], now: datetime) -> float | None:
     """Return the seconds after which a provider that refused for its rate limit may be asked again.
 

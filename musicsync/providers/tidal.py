@@ -187,10 +187,8 @@ class Tidal(ClientCredentials):
 
     def error_text(self, body: bytes) -> str:
         """Return the first error in one line."""
-        try:
-            return one_line(str(msgspec.json.decode(body, type=_Errors).errors[0]))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return super().error_text(body)
+        said = wire.try_decode(body, _Errors)
+        return one_line(str(said.errors[0])) if said else super().error_text(body)
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
         """Return an id without leading zeros, an ISRC, or a UPC/EAN of at least 12 digits."""
@@ -349,7 +347,7 @@ def _add_album(page: PageBuilder, album: Resource, included: dict[tuple[str, str
             title=clean_text(said.title),
             version=wire.optional_text(said.version),
             gtin=wire.optional_gtin(said.barcode_id),
-            type=_lower(said.type if isinstance(said.album_type, UnsetType) else said.album_type),
+            type=wire.optional_lower(said.type if isinstance(said.album_type, UnsetType) else said.album_type),
             released=wire.optional_date(said.release_date),
             label=_label(album, included),
             explicit=said.explicit,
@@ -439,8 +437,3 @@ def _milliseconds(text: str | UnsetType | None) -> int | UnsetType | None:
     hours, minutes, seconds, fraction = match.groups("0") if match else ("0",) * 4
     whole = (int(hours) * 60 + int(minutes)) * 60 + int(seconds)
     return whole * 1000 + int(fraction.ljust(3, "0")[:3]) or None
-
-
-def _lower(text: str | UnsetType | None) -> str | UnsetType | None:
-    cleaned = wire.optional_text(text)
-    return cleaned.lower() if isinstance(cleaned, str) else cleaned

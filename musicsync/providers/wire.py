@@ -86,6 +86,14 @@ def decode(body: bytes, form: type[T], lists: Lists | None = None) -> tuple[T, l
         return shape(data, form, lists)
 
 
+def try_decode(body: bytes, form: type[T]) -> T | None:
+    """Return the body of an error in its form, ``None`` where it has another: what it says helps, and is no must."""
+    try:
+        return msgspec.json.decode(body, type=form)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def load(body: bytes) -> Any:
     """Return the body as plain lists, dicts and values, for a provider whose answers are told apart by looking.
 
@@ -223,6 +231,12 @@ def _text(item: object) -> str:
 def optional_text(text: str | UnsetType | None) -> str | UnsetType | None:
     """Return the text cleaned; ``None`` for none or an empty one; unset stays unset."""
     return clean_text(text) or None if isinstance(text, str) else text
+
+
+def optional_lower(text: str | UnsetType | None) -> str | UnsetType | None:
+    """Return a word of a provider's, such as the type of a release, cleaned and in lower case; unset stays unset."""
+    cleaned = optional_text(text)
+    return cleaned.lower() if isinstance(cleaned, str) else cleaned
 
 
 def optional_date(text: str | UnsetType | None) -> str | UnsetType | None:

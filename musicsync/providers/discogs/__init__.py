@@ -29,8 +29,6 @@ Left out:   ``country`` is where a release came out, not where it may be had; ``
 
 from typing import Any, Final
 
-import msgspec
-
 from musicsync.identifiers import clean_text, normalise_gtin
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
@@ -82,10 +80,10 @@ class Discogs(Adapter):
 
     def error_text(self, body: bytes) -> str:
         """Return the sentence of an error body, which is ``{"message": "..."}``, and what to do for want of a token."""
-        try:
-            said = one_line(msgspec.json.decode(body, type=dict[str, str])["message"])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
+        message = (wire.try_decode(body, dict[str, str]) or {}).get("message")
+        if message is None:
             return super().error_text(body)
+        said = one_line(message)
         return f"{said} {_HOW_TO_AUTHENTICATE}" if said.startswith(_UNAUTHENTICATED) else said
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:

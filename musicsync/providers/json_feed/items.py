@@ -108,7 +108,7 @@ class Reader:
             title=clean_text(said.title),
             version=wire.optional_text(said.version),
             gtin=wire.optional_gtin(_text(said.gtin)),
-            type=_lower(said.type),
+            type=wire.optional_lower(said.type),
             released=wire.optional_date(_text(said.released)),
             label=wire.optional_text(said.label),
             catalog_number=wire.optional_text(_text(said.catalog_number)),
@@ -190,18 +190,13 @@ def _artist(said: Artist) -> ArtistRecord:
         name=clean_text(said.name),
         sort_name=wire.optional_text(said.sort_name),
         disambiguation=wire.optional_text(said.disambiguation),
-        type=_lower(said.type),
+        type=wire.optional_lower(said.type),
         country=wire.optional_text(said.country),
     )
 
 
 def _text(given: str | int | UnsetType | None) -> str | UnsetType | None:
     return str(given) if isinstance(given, int) else given
-
-
-def _lower(given: str | UnsetType | None) -> str | UnsetType | None:
-    found = wire.optional_text(given)
-    return found.lower() if isinstance(found, str) else found
 
 
 def _strings(given: Names) -> list[str] | UnsetType:

@@ -29,11 +29,10 @@ import re
 from http import HTTPStatus
 from typing import Final
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from musicsync.identifiers import clean_text
-from musicsync.providers import keys, wire
+from musicsync.providers import keys, outcomes, wire
 from musicsync.providers.base import Adapter, Scope, one_line
 from musicsync.providers.collect import PageBuilder, page_after
 from musicsync.providers.lastfm import names
@@ -73,6 +72,7 @@ from musicsync.records import (
     Transient,
 )
 
+_LABEL = "Last.fm"
 _ARTIST, _ALBUM, _TRACK, _ALBUMS = "artist.getInfo", "album.getInfo", "track.getInfo", "artist.getTopAlbums"
 _NO_METHOD, _REFUSALS, _OUT_OF_ORDER = (2, 3, 27), (4, 9, 10, 13, 14, 17, 26), (8, 11, 16)
 _WRONG_PARAMETER, _NOT_THERE, _RATE_LIMIT = 6, 7, 29
@@ -91,7 +91,7 @@ class LastFm(Adapter):
     """Follows artists, albums and tracks by their names at Last.fm."""
 
     name = "lastfm"
-    label = "Last.fm"
+    label = _LABEL
     base_url = "https://ws.audioscrobbler.com"
     scope_kinds = tuple(names.KEYS)
     rate = 5.0
@@ -103,12 +103,9 @@ class LastFm(Adapter):
 
     def stated_error(self, what: str, status: int, body: bytes) -> ProviderError | None:
         """Return the error that a code stands for, or that there is nothing at this address."""
-        try:
-            fault = msgspec.json.decode(body, type=Fault)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            fault = Fault()
+        fault = wire.try_decode(body, Fault) or Fault()
         if fault.error is None and status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-            return _withdrawn(f"{what}: {status}")
+            return outcomes.no_such_method(_LABEL, f"{what}: {status}")
         return None if fault.error is None else _error(what, fault)
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
@@ -169,17 +166,10 @@ def _error(what: str, fault: Fault) -> ProviderError:
     if code in _OUT_OF_ORDER:
         return Transient(said)
     if code in _NO_METHOD:
-        return _withdrawn(said)
+        return outcomes.no_such_method(_LABEL, said)
     if code == _NOT_THERE or (code == _WRONG_PARAMETER and _NOT_FOUND.search(fault.message or "")):
         return Gone(said)
     return Permanent(said)
-
-
-def _withdrawn(said: str) -> Permanent:
-    return Permanent(
-        f"{said}: Last.fm has no such method at this address, or not any more: correct the provider's base URL, or "
-        "follow no scopes of this kind"
-    )
 
 
 def _merge(page: PageBuilder, request: Request, kind: Kind, answered: str) -> None:

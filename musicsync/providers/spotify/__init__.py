@@ -28,14 +28,12 @@ There is no field for a version: it stands in the title. There are no join phras
 
 from http import HTTPStatus
 from typing import ClassVar, Final
-from urllib.parse import parse_qs, urlsplit
 
-import msgspec
 from msgspec import UNSET
 
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Scope, one_line
-from musicsync.providers.collect import PageBuilder, page_after
+from musicsync.providers.collect import PageBuilder
 from musicsync.providers.oauth import ClientCredentials
 from musicsync.providers.spotify.forms import (
     FORM_OF,
@@ -51,7 +49,7 @@ from musicsync.providers.spotify.forms import (
     no_form,
 )
 from musicsync.providers.spotify.reading import add, has_isrc, linked
-from musicsync.records import Kind, Mode, Page, Permanent, RejectedItem, Request, Response, ScopeKind
+from musicsync.records import Kind, Mode, Page, Permanent, Request, Response, ScopeKind
 
 _TRACKS_A_PAGE = 50
 _SEARCH_PAGE = 10
@@ -83,10 +81,8 @@ class Spotify(ClientCredentials):
 
     def error_text(self, body: bytes) -> str:
         """Return the sentence of an error."""
-        try:
-            return one_line(msgspec.json.decode(body, type=Error).error.message)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return super().error_text(body)
+        said = wire.try_decode(body, Error)
+        return one_line(said.error.message) if said else super().error_text(body)
 
     def withdrawn(self, path: str, status: int) -> str:
         """Tell what apps in development mode are turned away from."""
@@ -161,14 +157,14 @@ class Spotify(ClientCredentials):
         listed = Request(path=f"albums/{album.id}/tracks", refreshes=details_of)
         self._add_items(page, album.tracks, listed)
         page.total = _total(album.tracks)
-        page.follow_ups += _next_page(album.tracks.next, request, page, "$.tracks.next", listed.path)
+        page.go_on_at(album.tracks.next, "offset", request, "$.tracks.next", listed.path)
 
     def _list_page(self, request: Request, body: bytes) -> Page:
         items, rejected = decode(body, Items, request, ITEMS)
         page = PageBuilder(rejected)
         self._add_items(page, items, request)
         page.total = _total(items)
-        page.follow_ups += _next_page(items.next, request, page, "$.next")
+        page.go_on_at(items.next, "offset", request)
         return page.page()
 
     def _several_page(self, request: Request, body: bytes) -> Page:
@@ -184,7 +180,7 @@ class Spotify(ClientCredentials):
                 items.items = [item for item in items.items or () if has_isrc(item, isrc)]
             self._add_items(page, items, request)
             page.total = _total(items)
-            page.follow_ups += _next_page(items.next, request, page, f"$.{name}.next")
+            page.go_on_at(items.next, "offset", request, f"$.{name}.next")
         return page.page()
 
     def _add_items(self, page: PageBuilder, items: Items, request: Request) -> None:
@@ -234,16 +230,3 @@ def _albums_of(artist: str) -> Request:
 
 def _total(items: Items) -> int | None:
     return None if items.total is None else int(items.total)
-
-
-def _next_page(url: str | None, request: Request, page: PageBuilder, place: str, path: str = "") -> list[Request]:
-    if not url:
-        return []
-    try:
-        query = parse_qs(urlsplit(url).query)
-        offset = int(query["offset"][0])
-        limit = int(query.get("limit", [request.params.get("limit", str(_TRACKS_A_PAGE))])[0])
-    except (ValueError, KeyError):
-        page.rejected.append(RejectedItem(path=place, reason="has no offset to go on at", excerpt=wire.excerpt(url)))
-        return []
-    return [page_after(request, {"limit": str(limit), "offset": str(offset)}, page.total, path=path)]

@@ -24,7 +24,7 @@ def _release(page: PageBuilder, stub: AlbumStub, album: Album | None = None) -> 
         external_id=stub.id,
         title=clean_text(stub.name),
         gtin=_gtin(album.external_ids) if album else UNSET,
-        type=_lower(stub.album_type),
+        type=wire.optional_lower(stub.album_type),
         released=wire.optional_date(stub.release_date),
         label=wire.optional_text(album.label) if album else UNSET,
         track_count=_whole(stub.total_tracks),
@@ -92,8 +92,3 @@ def _gtin(ids: ExternalIds | UnsetType | None) -> str | UnsetType | None:
 
 def _whole(number: float | UnsetType | None) -> int | UnsetType | None:
     return int(number) if isinstance(number, float) else number
-
-
-def _lower(text: str | UnsetType | None) -> str | UnsetType | None:
-    cleaned = wire.optional_text(text)
-    return cleaned.lower() if isinstance(cleaned, str) else cleaned
