@@ -1,7 +1,8 @@
 """A catalogue of any size, made by SQL in the time that writing it takes, to be read from.
 
 Two providers were imported one after the other and share a fifth of their tracks; a tenth of what they brought was
-updated since. Each has had twenty runs, every fifth a full one, and is in the middle of another full one.
+updated since. Each has had twenty runs, every fifth a full one, and is in the middle of another full one. A tenth of
+their known pages are due to be asked again.
 """
 
 # ruff: noqa: S608 (what is put into statements stands in this file)
@@ -182,6 +183,13 @@ def _sources(provider: str, low: str, high: str) -> tuple[str, ...]:
             (provider_id, scope_id, key, etag, digest, parser_version, artists, releases, tracks, rejected, follow_ups)
         SELECT %({provider})s, {scope}, 'album/r' || n, 'W/' || md5(n::text), md5(n::text), 1, ARRAY[n], ARRAY[n],
             ARRAY(SELECT generate_series(n * 10, n * 10 + 9)), 0, '[]' {some("releases")}
+        """,
+        f"""
+        INSERT INTO musicsync_pagecheck
+            (provider_id, scope_id, key, request, check_at, checked_at, changes, days)
+        SELECT %({provider})s, {scope}, 'album/r' || n, jsonb_build_object('path', 'album/r' || n, 'refreshes',
+                jsonb_build_array('release', 'r' || n)), now() + (mod(n, 60) - 5.5) * interval '1 day',
+            now() - interval '10 days', mod(n, 3), 60 {some("releases")}
         """,
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from django.db.models import Count, Min
+from django.db.models import Count
 from django.db.models.functions import Now
 from msgspec import Struct
 
@@ -31,6 +31,8 @@ from musicsync.sync.sources import LIVE
 from musicsync.sync.tallies import RECENT_SECONDS, added_up
 
 _FETCH, _RUN, _TALLY = (model._meta.db_table for model in (Fetch, Run, Tally))
+MOST_DUE = 1000
+"""Pages that are due, beyond which nobody needs to know how many: a provider may have a million."""
 _DONE = (Fetch.Status.APPLIED, Fetch.Status.DEAD, Fetch.Status.DISCARDED)
 
 
@@ -61,10 +63,18 @@ class Progress(Struct, frozen=True):
 
 
 class DueChecks(Struct, frozen=True):
-    """How many known pages of a provider are due to be asked again, and since when the one that waits longest is."""
+    """How many known pages of a provider are due to be asked again, and since when the one that waits longest is.
+
+    They are counted no further than ``MOST_DUE``; ``more`` tells that there are more.
+    """
 
     pages: int
     since: datetime | None
+    more: bool = False
+
+    def __str__(self) -> str:
+        count = f"{'> ' if self.more else ''}{self.pages:,}"
+        return f"{count} page" if count == "1" else f"{count} pages"
 
 
 class _Counted(Struct, frozen=True):
@@ -223,9 +233,10 @@ def used(budget: Budget, now: datetime) -> tuple[int, int]:
 
 
 def due_checks(provider: Provider) -> DueChecks:
-    """Return what the provider's next incremental runs are to ask again, of scopes that are followed or not."""
-    due = PageCheck.objects.filter(provider=provider, check_at__lte=Now())
-    return DueChecks(**due.aggregate(pages=Count("pk"), since=Min("check_at")))
+    """Return what the provider's next incremental runs are to ask again, of scopes that are followed."""
+    due = PageCheck.objects.filter(provider=provider, check_at__lte=Now(), scope__active=True).order_by("check_at")
+    times = list(due.values_list("check_at", flat=True)[: MOST_DUE + 1])
+    return DueChecks(pages=min(len(times), MOST_DUE), since=next(iter(times), None), more=len(times) > MOST_DUE)
 
 
 def catalogue_totals() -> dict[str, int]:

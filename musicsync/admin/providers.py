@@ -278,7 +278,7 @@ class ProviderAdmin(PanelAdmin):
         """Show how many known pages are due to be asked again, and how many of them one run may ask."""
         due = due_checks(provider)
         since = f", the first since {moment(due.since)}" if due.since else ""
-        return f"{due.pages:,} pages{since}; an incremental run asks {provider.most_checks:,} at most"
+        return f"{due}{since}; an incremental run asks {provider.most_checks:,} at most"
 
     @admin.display(description="base URL")
     def address(self, provider: Provider) -> SafeString | str:

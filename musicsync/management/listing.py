@@ -31,6 +31,12 @@ def facts() -> list[dict[str, Any]]:
     ]
 
 
+def row(facts: dict[str, Any]) -> list[Any]:
+    """Return what a table shows of a provider."""
+    shown = facts | {"due": f"> {facts['due']}"} if facts["due_more"] else facts
+    return [shown[name] for name in COLUMNS]
+
+
 def _facts_of(provider: Provider, follows: int) -> dict[str, Any]:
     due = due_checks(provider)
     last = Run.objects.filter(provider=provider).exclude(mode=Run.Mode.LOOKUP).order_by("-pk").first()
@@ -52,6 +58,7 @@ def _facts_of(provider: Provider, follows: int) -> dict[str, Any]:
         "check_after_most": provider.check_after_most,
         "checks_per_run": provider.most_checks,
         "due": due.pages,
+        "due_more": due.more,
         "due_since": due.since,
         "last_run": f"{last.pk} {last.status}" if last else None,
     }

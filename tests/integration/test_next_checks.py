@@ -10,6 +10,7 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
+from musicsync import queries
 from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Tuning
 from musicsync.sync import checks, fetches, runs
 from musicsync.sync.work import work
@@ -234,7 +235,7 @@ def test_a_run_asks_again_for_what_the_budget_takes_in_an_hour(limits: dict[str,
 def test_people_see_what_is_due_and_when(deezer: Provider, admin_client: Client) -> None:
     set_due(details()[0].key, timezone.now() - DAY)
     page = admin_client.get(f"/admin/musicsync/provider/{deezer.pk}/change/").content.decode()
-    assert "1 pages, the first since" in page
+    assert "1 page, the first since" in page
     scope = deezer.scopes.first()
     assert scope is not None
     address = f"/admin/musicsync/scope/{scope.pk}/change/"
@@ -243,6 +244,22 @@ def test_people_see_what_is_due_and_when(deezer: Provider, admin_client: Client)
     assert "by the next incremental run" in admin_client.get(address).content.decode()
     deezer.scopes.filter(pk=scope.pk).update(key="none that can be")
     assert "is no scope of Deezer" in admin_client.get(address).content.decode()
+
+
+def test_what_is_due_is_counted_so_far_and_of_what_is_followed(
+    deezer: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = details()
+    for number, check in enumerate(pages[:3], start=1):
+        set_due(check.key, timezone.now() - number * DAY)
+    first = PageCheck.objects.get(key=pages[2].key).check_at
+    due = queries.due_checks(deezer)
+    assert (due.pages, due.since, str(due)) == (3, first, "3 pages")
+    monkeypatch.setattr(queries, "MOST_DUE", 2)
+    assert str(queries.due_checks(deezer)) == "> 2 pages"
+    assert queries.due_checks(deezer).since == first
+    deezer.scopes.update(active=False)
+    assert queries.due_checks(deezer) == queries.DueChecks(pages=0, since=None)
 
 
 def test_of_few_pages_nothing_is_learnt(deezer: Provider) -> None:

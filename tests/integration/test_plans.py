@@ -21,6 +21,7 @@ from musicsync.models import (
     Change,
     Fetch,
     Isrc,
+    PageCheck,
     Recording,
     RecordingCredit,
     Release,
@@ -36,7 +37,7 @@ BIG = {
     model._meta.db_table
     for model in (
         *(Artist, Release, Recording, Track, Isrc, ReleaseCredit, RecordingCredit),
-        *(SourceArtist, SourceRelease, SourceTrack, Change, Fetch),
+        *(SourceArtist, SourceRelease, SourceTrack, Change, Fetch, PageCheck),
     )
 }
 MOST_STATEMENTS = {

@@ -101,7 +101,7 @@ class Command(MusicsyncCommand):
         if as_json:
             self.say_json(facts)
         else:
-            self.say_table(listing.COLUMNS, [[fact[name] for name in listing.COLUMNS] for fact in facts])
+            self.say_table(listing.COLUMNS, [listing.row(fact) for fact in facts])
 
     def _test(self, provider: Provider) -> None:
         try:
