@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from musicsync.admin import catalogue, failures, health, others, providers, runs, sources
+from musicsync.admin import budgets, catalogue, failures, health, others, providers, runs, scopes, sources
 
-__all__ = ["catalogue", "failures", "health", "others", "providers", "runs", "sources"]
+__all__ = ["budgets", "catalogue", "failures", "health", "others", "providers", "runs", "scopes", "sources"]
 
 # Unfold's own template comes first on the path, so ours has another name.
 admin.site.index_title = "Overview"

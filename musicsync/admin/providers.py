@@ -1,6 +1,5 @@
-"""Providers, their budgets, and what of them is followed."""
+"""Providers: set up, looked at and synced."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -15,10 +14,10 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from musicsync import credentials, schedule
 from musicsync.admin import operations
-from musicsync.admin.base import BrowseAdmin, PanelAdmin, once
+from musicsync.admin.base import PanelAdmin, once
 from musicsync.admin.dialogs import button
 from musicsync.admin.health import circuit_line, open_circuits
-from musicsync.admin.plain import PlainAdmin, PlainForm
+from musicsync.admin.plain import PlainForm
 from musicsync.admin.show import (
     NOTHING,
     RUN_COLOURS,
@@ -34,7 +33,7 @@ from musicsync.admin.show import (
 from musicsync.models import Budget, Circuit, Fetch, Provider, Run, Scope
 from musicsync.providers import registry
 from musicsync.providers.json_feed.options import EXAMPLE
-from musicsync.queries import due_checks, used
+from musicsync.queries import due_checks
 from musicsync.records import MusicsyncError
 from musicsync.redaction import Secret
 from musicsync.sync import checks, drift
@@ -328,126 +327,6 @@ class ProviderAdmin(PanelAdmin):
     def panels(self, provider: Provider) -> list[Table]:
         """Show its schedules and latest runs."""
         return [_schedule_table(provider), _run_table(provider)]
-
-
-@admin.register(Budget)
-class BudgetAdmin(PlainAdmin):
-    """Budgets: what one credential may ask of its provider."""
-
-    list_display = ("name", "rate", "burst", "quotas", "concurrency", "cooldown_until", "used_by")
-    search_fields = ("name",)
-    ordering = ("name",)
-    readonly_fields = ("quotas", "used_by", "theoretical_arrival_at")
-    fields = (
-        "name",
-        ("rate", "burst", "concurrency"),
-        ("per_day", "per_month"),
-        "quotas",
-        "cooldown_until",
-        "used_by",
-        "theoretical_arrival_at",
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Budget]:
-        """Return budgets with the providers that use them."""
-        return super().get_queryset(request).prefetch_related("providers")
-
-    def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
-        """Save what was edited alone: workers have counted on since the page was opened."""
-        if change:
-            obj.save(update_fields=form.changed_data)
-        else:
-            super().save_model(request, obj, form, change)
-
-    @admin.display(description="used")
-    def quotas(self, budget: Budget) -> str:
-        """Show how much of its quotas is used."""
-        if budget.pk is None:
-            return NOTHING
-        today, this_month = used(budget, datetime.now(UTC))
-        spans = (("today", today, budget.per_day), ("this month", this_month, budget.per_month))
-        return ", ".join(f"{n:,} of {most:,} {span}" if most else f"{n:,} {span}" for span, n, most in spans)
-
-    @admin.display(description="used by")
-    def used_by(self, budget: Budget) -> str:
-        """Show who shares it."""
-        if budget.pk is None:
-            return NOTHING
-        return ", ".join(provider.slug for provider in budget.providers.all()) or NOTHING
-
-
-class ScopeForm(PlainForm):
-    """A scope, its key in the one form that the provider's adapter gives it."""
-
-    def clean(self) -> dict[str, Any]:
-        """Bring the key into its canonical form.
-
-        Raises:
-            ValidationError: the provider cannot follow this.
-        """
-        given: dict[str, Any] = super().clean() or self.cleaned_data
-        if given.get("provider") and given.get("kind"):
-            try:
-                adapter = registry.adapter_of(given["provider"])
-                given["key"] = adapter.normalise_key(given["kind"], given.get("key", ""))
-            except MusicsyncError as error:
-                raise forms.ValidationError({"key": str(error)}) from error
-        return given
-
-
-@admin.register(Scope)
-class ScopeAdmin(BrowseAdmin):
-    """Scopes: what of each provider is followed. A provider may have a hundred thousand."""
-
-    form = ScopeForm
-    list_display = ("described", "provider", "active", "since", "mark")
-    list_filter = ("provider", "kind", "active")
-    list_select_related = ("provider",)
-    search_fields = ("key",)
-    search_help_text = "The whole key"
-    autocomplete_fields = ("provider",)
-    fields = ("provider", ("kind", "key"), "active", "mark", "next_check")
-
-    def get_readonly_fields(self, _request: HttpRequest, obj: Scope | None = None) -> tuple[str, ...]:
-        """A scope that exists is switched on and off; another thing to follow is another scope."""
-        return ("mark", "next_check", *(("provider", "kind", "key") if obj else ()))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Scope | None = None) -> bool:
-        """Only what was never fetched can be deleted: pages are the evidence for removals. Switch it off instead."""
-        return super().has_delete_permission(request, obj) and obj is not None and not obj.known_pages.exists()
-
-    def find(self, rows: QuerySet[Scope], term: str) -> QuerySet[Scope]:
-        """Return the scopes with this key, by the index that begins with provider and kind."""
-        providers = list(Provider.objects.values_list("pk", flat=True))
-        return rows.filter(provider__in=providers, kind__in=Scope.Kind.values, key=term)
-
-    @admin.display(description="scope")
-    def described(self, scope: Scope) -> str:
-        """Show kind and key."""
-        return str(scope)
-
-    @admin.display(description="followed since")
-    def since(self, scope: Scope) -> str:
-        """Show when it was added."""
-        return moment(scope.created_at)
-
-    @admin.display(description="next check")
-    def next_check(self, scope: Scope) -> str:
-        """Show from when on an incremental run asks for it again."""
-        if scope.pk is None:
-            return NOTHING
-        try:
-            check = checks.of_scope(scope)
-        except MusicsyncError as error:
-            return str(error)
-        if check is None or check.check_at is None:
-            return "by the next incremental run"
-        return f"{moment(check.check_at)}, last {moment(check.checked_at)}"
-
-    @admin.display(description="next incremental run goes on at")
-    def mark(self, scope: Scope) -> str:
-        """Show the watermark."""
-        return short(scope.watermark) if scope.watermark else NOTHING
 
 
 def _schedule_table(provider: Provider) -> Table:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from musicsync.admin.providers import BudgetAdmin
+from musicsync.admin.budgets import BudgetAdmin
 from musicsync.admin.show import link_address, list_url
 from musicsync.models import Budget, Circuit, Fetch, Leader, Profile, Provider, Run, Worker
 from musicsync.sync import drift
