@@ -1,7 +1,7 @@
 """The reads behind the admin, the command line and the feed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -265,13 +265,17 @@ def who_said_what(entity: Artist | Release | Recording | Track) -> list[dict[str
     for name, (shown, given_by) in _shown(entity).items():
         said: dict[str, Any] = {}
         for source in sources:
-            value = _readable(name, source.fields.get(name))
+            value = _readable(name, _said_of(name, source.fields))
             if value not in (None, ""):
                 said.setdefault(source.provider.slug, value)
         if said or shown not in (None, ""):
             by = given_by or next((provider for provider, value in said.items() if value == shown), None)
             fields.append({"field": name, "shown": shown, "by": by, "said": said})
     return fields
+
+
+def _said_of(name: str, fields: Mapping[str, Any]) -> Any:
+    return (fields.get("credits") or fields.get("main_artists")) if name == "credits" else fields.get(name)
 
 
 def _shown(row: Artist | Release | Recording | Track) -> dict[str, tuple[Any, str | None]]:

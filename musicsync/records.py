@@ -56,7 +56,8 @@ class ReleaseRecord(Struct, frozen=True, kw_only=True):
     ``gtin`` is the normalised 14-digit form of a valid UPC/EAN/GTIN, else the text as given. ``released`` is ISO 8601
     at the precision the provider knows: "1987", "1987-07" or "1987-07-04". ``type`` is "album", "single", "ep",
     "compilation", ... in lower case. ``territories`` are those where the provider offers it, as sorted ISO 3166-1
-    alpha-2 codes: none of them, and it is offered nowhere.
+    alpha-2 codes: none of them, and it is offered nowhere. ``main_artists`` are all that a form of answer names which
+    leaves other artists out: they are the credit where nobody states one in ``credits``.
     """
 
     kind: ClassVar[Kind] = "release"
@@ -74,6 +75,7 @@ class ReleaseRecord(Struct, frozen=True, kw_only=True):
     genres: tuple[str, ...] | UnsetType = UNSET
     territories: tuple[str, ...] | None | UnsetType = UNSET
     credits: tuple[Credit, ...] | UnsetType = UNSET
+    main_artists: tuple[Credit, ...] | UnsetType = UNSET
 
 
 class TrackRecord(Struct, frozen=True, kw_only=True):
@@ -82,8 +84,8 @@ class TrackRecord(Struct, frozen=True, kw_only=True):
     ``release_id`` is the provider's id of the release and ``disc``/``position`` count from 1 (a MusicBrainz pregap is
     position 0); all three are unset for a recording looked up by itself. ``recording_id`` is the provider's own id of
     the recording where it has one apart from the track. ``isrcs`` are normalised ("USRC17607839") where valid, as
-    given otherwise; ``duration_ms`` is in milliseconds; ``number`` is the printed one ("A1"). ``territories`` are as a
-    release's.
+    given otherwise; ``duration_ms`` is in milliseconds; ``number`` is the printed one ("A1"). ``territories`` and
+    ``main_artists`` are as a release's.
     """
 
     kind: ClassVar[Kind] = "track"
@@ -101,6 +103,7 @@ class TrackRecord(Struct, frozen=True, kw_only=True):
     explicit: bool | None | UnsetType = UNSET
     territories: tuple[str, ...] | None | UnsetType = UNSET
     credits: tuple[Credit, ...] | UnsetType = UNSET
+    main_artists: tuple[Credit, ...] | UnsetType = UNSET
 
 
 Record = ArtistRecord | ReleaseRecord | TrackRecord

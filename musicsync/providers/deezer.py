@@ -13,8 +13,10 @@ Paging:     ``index`` and ``limit`` (25 unless given); ``next`` is a URL of whic
 Identity:   ``album/{id}`` may answer with another id than asked for: the two are one album now. UPCs have 12 or 13
             digits.
 Forms:      every object says its ``type``. Tracks embedded in an album lack ISRC and place, so ``album/{id}/tracks`` is
-            asked; that list does not name the album, and names only the main artist. ``track/{id}`` alone names all
-            and, in ``available_countries``, the territories.
+            asked; that list does not name the album. Lists name the main artist alone; ``track/{id}`` and
+            ``album/{id}`` name all contributors, ``track/{id}`` the territories too, in ``available_countries``. A
+            request for each track would be ten times as many, so tracks are asked for by themselves only where they
+            are followed as recordings: of others neither featured artists nor territories are known.
 Left out:   rank, fans, preview, covers: they change at almost every answer and are not the catalogue's. ``readable``
             and ``alternative`` say whether the address that asks may play a track, and which other one it may play
             instead: that is of the address, and ``available_countries`` says it of all.
@@ -154,7 +156,7 @@ class Deezer(Adapter):
     scope_kinds = tuple(_KEYS)
     rate = 10.0
     burst = 1
-    parser_version = 3
+    parser_version = 4
     volatile = True
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
@@ -302,7 +304,8 @@ def _add_album(page: PageBuilder, album: Album) -> None:
             explicit=album.explicit_lyrics,
             track_count=album.nb_tracks,
             genres=_genres(album.genres),
-            credits=_credits(page, album.contributors, album.artist),
+            credits=_credits(page, album.contributors),
+            main_artists=_main_artists(page, album),
         )
     )
 
@@ -324,15 +327,18 @@ def _add_track(page: PageBuilder, track: Track, album: str | None) -> None:
             duration_ms=wire.duration(track.duration, unit=1000),
             explicit=track.explicit_lyrics,
             territories=wire.territories(track.available_countries),
-            credits=_credits(page, track.contributors, track.artist),
+            credits=_credits(page, track.contributors),
+            main_artists=_main_artists(page, track),
         )
     )
 
 
-def _credits(
-    page: PageBuilder, contributors: list[Artist] | UnsetType, artist: Artist | UnsetType
-) -> tuple[Credit, ...] | UnsetType:
-    artists = contributors or ([artist] if isinstance(artist, Artist) else [])
+def _main_artists(page: PageBuilder, item: Album | Track) -> tuple[Credit, ...] | UnsetType:
+    """Return the one artist that is named where not all contributors are."""
+    return UNSET if item.contributors or isinstance(item.artist, UnsetType) else _credits(page, [item.artist])
+
+
+def _credits(page: PageBuilder, artists: list[Artist] | UnsetType) -> tuple[Credit, ...] | UnsetType:
     if not artists:
         return UNSET
     for one in artists:

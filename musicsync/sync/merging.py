@@ -21,7 +21,7 @@ class Said(Struct, frozen=True):
 
 
 class Canonical(Struct, frozen=True):
-    """The values to show, the provider of each, and the credit of the first source that has one.
+    """The values to show, the provider of each, and the credit, which is one source's as a whole.
 
     ``values`` are the caller's to add to; ``provenance`` is shared by many.
     """
@@ -48,7 +48,7 @@ _CREDITED: tuple[Entity, ...] = ("release", "recording")
 def canonical(entity: Entity, said: Sequence[Said]) -> Canonical:
     """Return the canonical values of an entity, given its sources, one at least, from the most to the least trusted."""
     first, values = said[0], _values(entity, said[0])
-    credited = next((source for source in said if source.fields.get("credits")), None) if entity in _CREDITED else None
+    credited, credit = _credit(said) if entity in _CREDITED else (None, ())
     names = [name for name, value in values.items() if value is not None]
     provenance = _of_one(first.provider, (*names, "credits") if credited is first else tuple(names))
     for source in said[1:]:
@@ -61,7 +61,16 @@ def canonical(entity: Entity, said: Sequence[Said]) -> Canonical:
         return Canonical(values, provenance, (), None)
     if credited is not first:
         provenance = {**provenance, "credits": credited.provider}
-    return Canonical(values, provenance, credited.fields["credits"], credited.provider_id)
+    return Canonical(values, provenance, credit, credited.provider_id)
+
+
+def _credit(said: Sequence[Said]) -> tuple[Said | None, Sequence[Mapping[str, Any]]]:
+    """Return whose credit it is, and the credit. One that may leave artists out counts where there is no other."""
+    for name in ("credits", "main_artists"):
+        for source in said:
+            if source.fields.get(name):
+                return source, source.fields[name]
+    return None, ()
 
 
 def _values(entity: Entity, source: Said) -> dict[str, Any]:

@@ -81,7 +81,7 @@ LISTED_RECORD = TrackRecord(
     isrcs=("GBABC1900001",),
     duration_ms=201000,
     explicit=False,
-    credits=(Credit(name="Ada Lov", artist_id="11"),),
+    main_artists=(Credit(name="Ada Lov", artist_id="11"),),
 )
 
 

@@ -123,6 +123,18 @@ def test_credits_keep_order_names_and_join_phrases(one: Provider) -> None:
     assert list(lines) == [("Nina", " ♥ ", "Nina Simone"), ("The Trio", " feat. ", "Trio"), ("Unknown", "", None)]
 
 
+def test_a_list_that_names_the_main_artists_alone_takes_nobody_out_of_a_credit(one: Provider) -> None:
+    main, whole = credit(("Nina", "a1", "")), credit(("Nina", "a1", " feat. "), ("Miles", "a2", ""))
+    listed = track("t1", 1, ISRC, main_artists=main)
+    say(one, artist(), release(), listed)
+    assert Recording.objects.get().artist_credit == "Nina"
+    assert Recording.objects.get().provenance["credits"] == "one"
+    say(one, artist("a2", "Miles"), release(), track("t1", 1, ISRC, credits=whole))
+    say(one, artist(), release(), listed)
+    assert Recording.objects.get().artist_credit == "Nina feat. Miles"
+    assert [after["artist_credit"] for _, _, after in changes("recording")] == ["Nina", "Nina feat. Miles"]
+
+
 def test_a_changed_credit_is_one_change(one: Provider) -> None:
     say(one, artist(), release(credits=credit(("Nina", "a1", ""))))
     say(one, artist("a2", "Miles"), release(credits=credit(("Nina", "a1", " & "), ("Miles", "a2", ""))))

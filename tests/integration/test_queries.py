@@ -188,6 +188,13 @@ def test_of_two_records_of_one_provider_the_one_that_has_a_value_is_told() -> No
 
 
 @pytest.mark.usefixtures("db")
+def test_main_artists_are_told_where_a_provider_states_no_whole_credit() -> None:
+    named = credit(("Nina", None, ""))
+    say(provider("one"), release(main_artists=named))
+    (told,) = (row for row in queries.who_said_what(Release.objects.get()) if row["field"] == "credits")
+    assert told == {"field": "credits", "shown": "Nina", "by": "one", "said": {"one": "Nina"}}
+
+
 def test_what_is_gone_is_told_as_it_was_shown_last() -> None:
     one = provider("one", removal_limit=1.0)
     full_run(one, {"a": [release(gtin=GTIN), track()]})

@@ -4,8 +4,10 @@ import importlib
 
 import pytest
 from django.apps import apps
+from django.db import connection
 
-from musicsync.models import Budget, Provider
+from musicsync.models import Budget, Provider, SourceTrack
+from tests.integration.paging import credit, provider, release, say, track
 
 STAY = [
     "http://127.0.0.1:8100/deezer",
@@ -24,3 +26,22 @@ def test_a_provider_that_is_in_a_private_network_may_stay_there() -> None:
         Provider.objects.create(slug=f"p{number}", adapter="feed", base_url=url, budget=budget)
     importlib.import_module("musicsync.migrations.0005_allow_private").allow(apps, None)
     assert set(Provider.objects.filter(allow_private=True).values_list("base_url", flat=True)) == set(STAY)
+
+
+@pytest.mark.django_db
+def test_the_one_artist_that_a_list_of_deezer_named_is_the_main_one() -> None:
+    main, whole = credit(("Nina", "a1", "")), credit(("Nina", "a1", " feat. "), ("Miles", "a2", ""))
+    for name in ("deezer", "other"):
+        tracks = track("t1", 1, credits=main), track("t2", 2, credits=whole), track("t3", 3)
+        say(provider(name), release(), *tracks)
+    Provider.objects.filter(slug="deezer").update(adapter="deezer")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            importlib.import_module("musicsync.migrations.0019_main_artists").MOVE.format(table="musicsync_sourcetrack")
+        )
+    found = {
+        (row.provider.slug, row.external_id): sorted({"credits", "main_artists"} & row.fields.keys())
+        for row in SourceTrack.objects.select_related("provider")
+    }
+    assert {key for key, named in found.items() if named == ["main_artists"]} == {("deezer", "t1")}
+    assert {key for key, named in found.items() if not named} == {("deezer", "t3"), ("other", "t3")}

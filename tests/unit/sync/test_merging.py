@@ -44,6 +44,14 @@ def test_the_credit_is_one_provider_s_as_a_whole() -> None:
     assert (found.credits, found.credits_provider_id, found.provenance["credits"]) == ([LINE], 5, "other")
 
 
+def test_main_artists_are_the_credit_where_nobody_states_a_whole_one() -> None:
+    lists, details = said("one", main_artists=[LINE]), said("other", credits=[LINE, LINE])
+    assert canonical("release", [lists]).credits == [LINE]
+    assert canonical("release", [lists]).provenance["credits"] == "one"
+    assert canonical("release", [lists, details]).credits == [LINE, LINE]
+    assert canonical("recording", [said("one", main_artists=[LINE], credits=[LINE, LINE])]).credits == [LINE, LINE]
+
+
 def test_tracks_and_artists_have_no_credit_of_their_own() -> None:
     assert canonical("track", [said("one", credits=[LINE])]).credits == ()
     assert canonical("artist", [said("one", credits=[LINE])]).credits == ()
