@@ -3,8 +3,8 @@ from msgspec import UNSET, Struct
 
 from musicsync.providers import registry, wire
 from musicsync.providers.base import one_line
-from musicsync.providers.collect import PageBuilder
-from musicsync.records import ArtistRecord, MusicsyncError
+from musicsync.providers.collect import PageBuilder, page_after
+from musicsync.records import ArtistRecord, MusicsyncError, Request
 
 
 def test_an_unknown_adapter_is_said_with_the_known_ones() -> None:
@@ -33,6 +33,38 @@ def test_an_id_that_answers_for_itself_is_not_merged() -> None:
     page = PageBuilder()
     page.merge("artist", "1", "1")
     assert page.page().merged == ()
+
+
+def test_of_a_url_of_the_next_page_two_numbers_are_taken() -> None:
+    asked = Request(path="list", params={"q": "a", "limit": "50", "offset": "0"})
+    for url, numbers in (
+        ("https://elsewhere.example/x?offset=010&limit=5&q=b", {"offset": "10", "limit": "5"}),
+        ("?offset=50", {"offset": "50"}),
+    ):
+        page = PageBuilder()
+        page.total = 60
+        page.go_on_at(url, "offset", asked)
+        assert page.follow_ups == [page_after(asked, numbers, 60)]
+    page = PageBuilder()
+    page.go_on_at(None, "offset", asked)
+    assert page.follow_ups == page.rejected == []
+
+
+@pytest.mark.parametrize("url", ["https://[x", "?limit=5", "?offset=soon", "?offset=5&limit=all"])
+def test_a_url_that_leads_nowhere_is_rejected(url: str) -> None:
+    page = PageBuilder()
+    page.go_on_at(url, "offset", Request(path="list"), "$.albums.next")
+    assert page.follow_ups == []
+    assert [(item.path, item.reason) for item in page.rejected] == [("$.albums.next", "has no offset to go on at")]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b'{"name": 5}', b"[" * 10_000])
+def test_the_body_of_an_error_may_be_anything(body: bytes) -> None:
+    assert wire.try_decode(body, Leaf) is None
+
+
+def test_words_of_a_provider_are_in_lower_case() -> None:
+    assert [wire.optional_lower(text) for text in (" EP ", "", None, UNSET)] == ["ep", None, None, UNSET]
 
 
 def test_a_duration_is_the_first_that_says_something() -> None:
