@@ -214,7 +214,8 @@ def _details_asked(run: Run) -> Iterator[list[sql.Row]]:
     last = ""
     while rows := sql.query(
         f"""
-        SELECT f.scope_id, f.key, f.request, asked_at, f.counts ? 'changed' AS changed, {_SEEN},
+        SELECT coalesce(k.scope_id, f.scope_id) AS scope_id, f.key, f.request, asked_at,
+               f.counts ? 'changed' AS changed, {_SEEN},
                f.status = 'applied' AS is_whole, k.id IS NOT NULL AS is_known,
                k.id IS NULL AND f.outcome = 'gone' AS is_gone, c.checked_at >= asked_at AS is_settled
         FROM {_FETCH} f CROSS JOIN LATERAL (SELECT f.finished_at AS asked_at) finished
@@ -237,15 +238,16 @@ def _keep(run: Run, policy: Policy, asked: Sequence[tuple[sql.Row, Gamma]]) -> N
         seen = first_seen if row["since"] is None else _learnt(policy, row)
         kept = {name: row[name] for name in ("scope_id", "key", "request")} | {"checked_at": row["asked_at"]}
         rows.append(kept | {"wait_days": policy.wait(seen), "changes": seen.changes, "days": seen.days})
+    # As its page, a time stays with the scope whose runs lead to it: that of a lookup is mostly not followed.
+    of_runs = "" if run.mode == Run.Mode.LOOKUP else "scope_id = EXCLUDED.scope_id, request = EXCLUDED.request,"
     sql.execute(
         f"""
         INSERT INTO {_CHECK} (provider_id, scope_id, key, request, checked_at, check_at, changes, days)
         SELECT %s, scope_id, key, request, checked_at, checked_at + wait_days * interval '1 day', changes, days
         FROM jsonb_to_recordset(%s::jsonb) AS r({", ".join(f"{name} {type_}" for name, type_ in _COLUMNS.items())})
         ORDER BY key
-        ON CONFLICT (provider_id, key) DO UPDATE SET scope_id = EXCLUDED.scope_id, request = EXCLUDED.request,
-            checked_at = EXCLUDED.checked_at, check_at = EXCLUDED.check_at, changes = EXCLUDED.changes,
-            days = EXCLUDED.days
+        ON CONFLICT (provider_id, key) DO UPDATE SET {of_runs} checked_at = EXCLUDED.checked_at,
+            check_at = EXCLUDED.check_at, changes = EXCLUDED.changes, days = EXCLUDED.days
         """,  # noqa: S608
         [run.provider_id, msgspec.json.encode(rows).decode()],
     )
@@ -282,16 +284,11 @@ def _note_undone(run: Run, rows: list[sql.Row]) -> None:
 def tune(provider: Provider) -> None:
     """Learn the provider's prior and price from a sample of its pages, so that its incremental runs are used up.
 
-    Nothing changes where the sample is too small to say anything.
+    Pages of scopes that are not followed are asked by none of them, and do not count. Nothing changes where the sample
+    is too small to say anything.
     """
-    sample = [
-        Gamma(row["changes"], row["days"])
-        for row in sql.query(
-            f"SELECT changes, days FROM {_CHECK} WHERE provider_id = %s AND check_at IS NOT NULL "  # noqa: S608
-            "ORDER BY random() LIMIT %s",
-            [provider.pk, SAMPLE],
-        )
-    ]
+    timed = PageCheck.objects.filter(provider=provider, check_at__isnull=False, scope__active=True)
+    sample = [Gamma(*seen) for seen in timed.order_by("?").values_list("changes", "days")[:SAMPLE]]
     if len(sample) < LEAST_SAMPLE:
         return
     policy = policy_of(provider)
@@ -299,8 +296,7 @@ def tune(provider: Provider) -> None:
     rate = sum(belief.rate for belief in beliefs) / len(beliefs)
     still = sum(belief.is_still(_MONTH) for belief in beliefs) / len(beliefs)
     prior = prior_of(min(max(rate, _SLOWEST), _FASTEST), still)
-    pages = PageCheck.objects.filter(provider=provider, check_at__isnull=False).count()
-    of_sample = provider.most_checks * _runs_a_day(provider) * len(sample) / pages
+    of_sample = provider.most_checks * _runs_a_day(provider) * len(sample) / timed.count()
 
     def checks_a_day(price: float) -> float:
         tried = Policy(prior, price, policy.least, policy.most)

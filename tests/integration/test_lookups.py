@@ -8,7 +8,18 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Scope, SourceRelease, SourceTrack
+from musicsync.models import (
+    Budget,
+    Circuit,
+    Fetch,
+    KnownPage,
+    PageCheck,
+    Provider,
+    Run,
+    Scope,
+    SourceRelease,
+    SourceTrack,
+)
 from musicsync.records import MusicsyncError, Page, Record, Request
 from musicsync.sync import apply, fetches, lookups, pages, runs
 from musicsync.sync.lookups import Target
@@ -212,6 +223,9 @@ def test_a_release_that_was_looked_up_is_still_left_out_of_an_incremental_run(ba
     assert dict(KnownPage.objects.values_list("key", "follow_ups")) == follow_ups
     assert sync(one, "incremental").summary["requests"] == lists
     assert catalogue() == before
+    PageCheck.objects.update(check_at=timezone.now())
+    asked = set(Fetch.objects.filter(run=sync(one, "incremental")).values_list("key", flat=True))
+    assert {album.key for album in albums} <= asked
 
 
 def test_a_known_release_that_a_lookup_does_not_find_is_missing_until_the_next_run(base: str) -> None:

@@ -10,8 +10,9 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
-from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Tuning
-from musicsync.sync import checks, fetches, runs
+from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Scope, Tuning
+from musicsync.sync import checks, fetches, lookups, runs
+from musicsync.sync.lookups import Target
 from musicsync.sync.work import work
 from tests.integration.driving import control, drive, follow, make_lists_due, sync
 
@@ -243,6 +244,26 @@ def test_people_see_what_is_due_and_when(deezer: Provider, admin_client: Client)
     assert "by the next incremental run" in admin_client.get(address).content.decode()
     deezer.scopes.filter(pk=scope.pk).update(key="none that can be")
     assert "is no scope of Deezer" in admin_client.get(address).content.decode()
+
+
+def test_what_was_left_undone_and_is_looked_up_then_is_asked_again_at_its_time(small: str) -> None:
+    provider = follow(small, "deezer")
+    run = runs.open_run(provider, "full", "cli")
+    undone = _work_until_an_album_is_owed(run)
+    runs.cancel(run)
+    checks.settle(run)
+    before = PageCheck.objects.get(key=undone)
+    drive(lookups.start(Target(provider, "release", undone.removeprefix("album/")), "cli").run)
+    after = PageCheck.objects.get(key=undone)
+    assert (after.scope, after.request) == (before.scope, before.request)
+    assert (before.check_at, after.check_at) != (None, None)
+
+
+def test_nothing_is_learnt_of_pages_that_no_run_asks_again(deezer: Provider) -> None:
+    looked_up = Scope.objects.create(provider=deezer, kind="artist", key="1", active=False)
+    PageCheck.objects.update(scope=looked_up)
+    checks.tune(deezer)
+    assert not Tuning.objects.exists()
 
 
 def test_of_few_pages_nothing_is_learnt(deezer: Provider) -> None:
