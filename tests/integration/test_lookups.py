@@ -211,6 +211,37 @@ def test_lookups_drop_no_page_however_often_they_are_told_that_it_is_not_there(o
     assert states() == {"t1": "present", "t2": "gone"}
 
 
+def test_a_lookup_that_began_just_before_a_run_gives_it_no_second_answer(one: Provider) -> None:
+    full_run(one, {"a": tracks(1), "b": [release(), track("t2", 2)]})
+    lookup = look_up(one, "b")
+    run = open_run(one, ["a", "b"])
+    apply.gone(lease(lookup, "b"), "GET /b: 404")
+    runs.finish(lookup.pk)
+    apply.page(lease(run, "a"), Page(records=tuple(tracks(1))), None, 1)
+    apply.gone(lease(run, "b"), "GET /b: 404")
+    runs.finish(run.pk)
+    assert set(states().values()) == {"present"}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_run_that_confirms_no_not_found_comes_by_what_is_behind_the_page(one: Provider, first: bool) -> None:
+    """The lookup is told the same and ends, before it comes by anything behind that page."""
+    lookup = look_up(one, "artist") if first else None
+    run = open_run(one, ["artist"])
+    behind = Page(records=tuple(tracks(1)))
+    apply.page(lease(run, "artist"), Page(follow_ups=(Request(path="album"),)), None, 1)
+    apply.page(lease(run, "album"), behind, None, 1)
+    runs.finish(run.pk)
+    run = open_run(one, ["artist"])
+    lookup = lookup or look_up(one, "artist")
+    apply.gone(lease(lookup, "artist"), "GET /artist: 404")
+    runs.cancel(lookup)
+    apply.gone(lease(run, "artist"), "GET /artist: 404")
+    apply.page(lease(run, "album"), behind, None, 1)
+    runs.finish(run.pk)
+    assert states() == {"t1": "present"}
+
+
 def test_a_release_that_was_looked_up_is_still_left_out_of_an_incremental_run(base: str) -> None:
     one = follow(base, "deezer")
     sync(one)
