@@ -145,8 +145,8 @@ def gone(lease: Lease, reason: str) -> None:
 
     One such answer proves nothing: what the page was for is "missing", and each run that is told so goes on by what the
     page held when it was last read, so that it comes by the pages behind it. The page is dropped when a later run is
-    told the same, and what no page mentions then is gone (``removal``). A page of a list may be gone because the list is
-    shorter now.
+    told the same, and what no page mentions then is gone (``removal``). A page of a list may be gone because the list
+    is shorter now.
     """
     if not fetches.hold(lease):
         return

@@ -1,13 +1,14 @@
 """What a provider has no more.
 
 Removal needs evidence. The pages of a provider, as they were last read, say what it has (``KnownPage``). After a full
-run that read every page of its scopes, pages that neither it nor a lookup since it began came by are dropped, and what
-no page mentions any more is gone. A single "not found" is no evidence: its page stays until a later run is told the
-same (``apply.gone``).
+run that read every page of its scopes, pages that neither it, nor a lookup since it began, nor a later run came by are
+dropped, and what no page mentions any more is gone. A single "not found" is no evidence: its page stays until a later
+run is told the same (``apply.gone``).
 """
 
 from collections.abc import Mapping
 
+from django.db.models import Q
 from msgspec import Struct
 
 from musicsync.models import Fetch, KnownPage, Rejection, Run
@@ -39,8 +40,8 @@ class Unmentioned(Struct, frozen=True):
 def find(run: Run) -> Unmentioned:
     """Return what is gone by the evidence of a full run in which every fetch was applied. Changes nothing.
 
-    What lookups have read since the run began is evidence too. Until the end of the caller's transaction they apply no
-    more pages: a row that one of them comes by meanwhile would be removed all the same.
+    What lookups have read since the run began, and what later runs did, is evidence too. Until the end of the caller's
+    transaction lookups apply no more pages: a row that one of them comes by meanwhile would be removed all the same.
     """
     fetches.stop_lookups(run.provider_id)
     # These are sets of everything against everything; before a new table has statistics, the planner takes them for few
@@ -79,9 +80,13 @@ def remove(run: Run, unmentioned: Unmentioned) -> dict[str, int]:
 
 
 def _stale_parameters(run: Run) -> list[int | list[int]]:
-    lookups = Run.objects.filter(provider=run.provider_id, mode=Run.Mode.LOOKUP)
-    since = lookups.exclude(finished_at__lt=run.started_at).values_list("pk", flat=True)
-    return [run.provider_id, run.pk, [run.pk, *since]]
+    """Return what ``_STALE`` takes: provider, run, and the runs whose pages are evidence beside those of that one.
+
+    These are the lookups since it began, and all later runs: what those read before they were cancelled is as true.
+    """
+    lookup_since = Q(mode=Run.Mode.LOOKUP) & ~Q(finished_at__lt=run.started_at)
+    others = Run.objects.filter(Q(pk__gt=run.pk) | lookup_since, provider=run.provider_id)
+    return [run.provider_id, run.pk, [run.pk, *others.values_list("pk", flat=True)]]
 
 
 def _unmentioned(run: Run, kind: Kind) -> list[int]:

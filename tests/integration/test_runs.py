@@ -166,6 +166,16 @@ def test_a_held_run_cannot_be_approved_once_a_later_one_has_begun(one: Provider)
     assert runs.approve(held) == {"track.removed": 2}
 
 
+def test_what_a_later_run_read_before_it_was_cancelled_is_not_removed(one: Provider) -> None:
+    full_run(one, {"a": tracks(1, 2, 3)})
+    held = full_run(one, {"a": tracks(1)})
+    later = open_run(one, ["new", "b"])
+    apply.page(lease(later, "new"), Page(records=(release(), track("t4", 4))), None, 1)
+    runs.cancel(later)
+    assert runs.approve(held) == {"track.removed": 2}
+    assert states(one) == {"t1": "present", "t2": "gone", "t3": "gone", "t4": "present"}
+
+
 def test_a_run_that_reads_nothing_holds_rather_than_empty_the_catalogue(one: Provider) -> None:
     full_run(one, {"page": tracks(1, 2, 3)})
     assert full_run(one, {"page": []}).status == "held"
