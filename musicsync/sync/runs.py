@@ -111,15 +111,21 @@ def finish(run_id: int) -> Run | None:
 def approve(run: Run) -> dict[str, int]:
     """Carry out the removals that a held run asked about; return what was removed.
 
+    Meanwhile the run is under way, and so no other but lookups: what that read would be removed with the rest.
+
     Raises:
+        AlreadyRunning: the provider has a run under way.
         MusicsyncError: the run is not held, or a later run of the provider has read newer evidence.
     """
-    if not _is_latest(run):
-        raise MusicsyncError(f"run {run.pk} is not the latest of {run.provider}: start a full run and approve that one")
     with transaction.atomic():
-        held = Run.objects.select_for_update().get(pk=run.pk)
+        held = Run.objects.select_for_update(of=("self",)).select_related("provider").get(pk=run.pk)
         if held.status != Run.Status.HELD:
             raise MusicsyncError(f"run {run.pk} is {held.get_status_display()}: there is nothing to approve")
+        _reopen(held)
+        if not _is_latest(held):
+            raise MusicsyncError(
+                f"run {run.pk} is not the latest of {held.provider}: start a full run and approve that one"
+            )
         removed = removal.remove(held, removal.find(held))
         held.status, held.error, held.summary = Run.Status.DONE, "", held.summary | removed
         held.save()

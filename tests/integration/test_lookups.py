@@ -1,11 +1,9 @@
 """Lookups of one thing beside another run of the same provider: they go first, and leave its evidence as it is."""
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from musicsync.models import (
@@ -25,7 +23,7 @@ from musicsync.sync import apply, fetches, lookups, pages, runs
 from musicsync.sync.lookups import Target
 from tests.helpers import wait_until
 from tests.integration.cataloguing import catalogue
-from tests.integration.driving import control, drive, follow, in_threads, sync
+from tests.integration.driving import aside, control, drive, follow, in_threads, sync
 from tests.integration.paging import full_run, lease, open_run, provider, release, track
 
 
@@ -272,26 +270,6 @@ def test_a_known_release_that_a_lookup_does_not_find_is_missing_until_the_next_r
 
 
 # --- at the same moment -----------------------------------------------------------------------------------------------
-
-
-def aside(function: Callable[[], object]) -> threading.Thread:
-    """Call the function in a thread, and return as soon as it waits for a lock."""
-
-    def call() -> None:
-        try:
-            function()
-        finally:
-            connection.close()
-
-    def somebody_waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-            return cursor.fetchone() is not None
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    wait_until(somebody_waits)
-    return thread
 
 
 def test_a_removal_waits_for_the_page_that_a_lookup_applies(transactional_db: None, one: Provider) -> None:
