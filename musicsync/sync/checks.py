@@ -5,6 +5,7 @@ pages of the scope go with it. Feeds, and whatever follows a watermark, have non
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import cast
 
 import msgspec
@@ -41,6 +42,7 @@ _COLUMNS = {
     "changes": "float8",
     "days": "float8",
 }
+_DEAD = "('dead', 'discarded')"
 _SEEN = "c.changes, c.days, (extract(epoch FROM asked_at - c.checked_at) / 86400)::float8 AS since"
 
 
@@ -159,18 +161,21 @@ def _cancelled_since_last(provider: Provider) -> list[Run]:
 def settle(run: Run) -> None:
     """Set when the pages that an ended run asked are due again, by what it learnt of them; a second time is no harm.
 
-    A scope was checked where all its pages were applied, and has changed where one of them has; otherwise it stays due.
-    Details that nobody answered and nobody knows are noted, so that they are not lost.
+    A scope was checked where all its pages were applied, and has changed where one of them has. What has a dead page is
+    put off, so that it does not stand before all others each time. Details that nobody answered and nobody knows are
+    noted, so that they are not lost.
     """
     policy = policy_of(run.provider)
     scopes = _scopes_asked(run)
     unread_before = {row["scope_id"] for row in scopes if row["since"] is None}
-    _keep(run, policy, [(row, NOTHING) for row in scopes])
+    _keep(run, policy, [(row, NOTHING) for row in scopes if row["is_whole"]])
+    _put_off(run, policy, [row for row in scopes if row["is_dead"]])
     for chunk in _details_asked(run):
         done = [row for row in chunk if row["is_whole"]]
         _forget(run, [row["key"] for row in done if row["is_gone"]])
         answered = [row for row in done if not row["is_gone"]]
         _keep(run, policy, [(row, _first_seen(run, row, unread_before)) for row in answered])
+        _put_off(run, policy, [row for row in chunk if row["is_dead"]])
         _note_undone(run, [row for row in chunk if not row["is_whole"] and not row["is_known"]])
 
 
@@ -190,17 +195,18 @@ def _first_seen(run: Run, row: sql.Row, unread_before: set[int]) -> Gamma:
 
 
 def _scopes_asked(run: Run) -> list[sql.Row]:
-    """Return the first page of each scope that was read to its end, with what became of all its pages together."""
+    """Return the first page of each scope that the run asked, with what became of all its pages together."""
     return sql.query(
         f"""
         WITH asked AS (
             SELECT f.scope_id, min(f.id) AS first_id, max(f.finished_at) AS asked_at,
-                   bool_or(f.counts ? 'changed') AS changed
+                   bool_or(f.counts ? 'changed') AS changed, bool_and(f.status = 'applied') AS is_whole,
+                   bool_or(f.status IN {_DEAD}) AS is_dead
             FROM {_FETCH} f JOIN {_SCOPE} s ON s.id = f.scope_id
             WHERE f.run_id = %s AND f.request->>'refreshes' IS NULL AND s.kind <> 'feed' AND s.watermark IS NULL
-            GROUP BY f.scope_id HAVING bool_and(f.status = 'applied')
+            GROUP BY f.scope_id
         )
-        SELECT asked.scope_id, f.key, f.request, asked_at, changed, {_SEEN}
+        SELECT asked.scope_id, f.key, f.request, asked_at, changed, is_whole, is_dead, {_SEEN}
         FROM asked JOIN {_FETCH} f ON f.id = asked.first_id
             LEFT JOIN {_CHECK} c ON c.provider_id = %s AND c.key = f.key
         WHERE c.checked_at IS NULL OR c.checked_at < asked_at
@@ -216,7 +222,7 @@ def _details_asked(run: Run) -> Iterator[list[sql.Row]]:
         f"""
         SELECT coalesce(k.scope_id, f.scope_id) AS scope_id, f.key, f.request, asked_at,
                f.counts ? 'changed' AS changed, {_SEEN},
-               f.status = 'applied' AS is_whole, k.id IS NOT NULL AS is_known,
+               f.status = 'applied' AS is_whole, f.status IN {_DEAD} AS is_dead, k.id IS NOT NULL AS is_known,
                k.id IS NULL AND f.outcome = 'gone' AS is_gone, c.checked_at >= asked_at AS is_settled
         FROM {_FETCH} f CROSS JOIN LATERAL (SELECT f.finished_at AS asked_at) finished
             LEFT JOIN {_PAGE} k ON k.provider_id = %s AND k.key = f.key
@@ -257,6 +263,20 @@ def _learnt(policy: Policy, row: sql.Row) -> Gamma:
     """Return what was seen of a page with this check; never less than nothing, which another prior could not bear."""
     seen = learnt(policy.prior, Gamma(row["changes"], row["days"]), row["since"], changed=row["changed"])
     return Gamma(max(0.0, seen.changes), max(0.0, seen.days))
+
+
+def _put_off(run: Run, policy: Policy, rows: Sequence[sql.Row]) -> None:
+    """Let what could not be read be due after the shortest wait, where it has a time; what was seen of it stays."""
+    if not rows:
+        return
+    wait = timedelta(days=policy.least)
+    due = [{"key": row["key"], "check_at": row["asked_at"] + wait} for row in rows]
+    sql.execute(
+        f"UPDATE {_CHECK} c SET check_at = greatest(c.check_at, r.check_at) "  # noqa: S608
+        "FROM jsonb_to_recordset(%s::jsonb) AS r(key text, check_at timestamptz) "
+        "WHERE c.provider_id = %s AND c.key = r.key",
+        [msgspec.json.encode(due).decode(), run.provider_id],
+    )
 
 
 def _forget(run: Run, keys: list[str]) -> None:

@@ -98,8 +98,7 @@ def finish(run_id: int) -> Run | None:
         elif run.mode == Run.Mode.FULL and run.scope_id is None and _is_latest(run):
             # A page that one scope has no more may be another's: only a run over all of them can tell.
             totals |= _remove(run)
-        if not dead:
-            _keep_watermarks(run)
+        _keep_watermarks(run)
         checks.settle(run)
         run.summary = totals | {"distinct_tracks": _distinct_tracks(run_id)}
         run.finished_at = Now()
@@ -251,11 +250,16 @@ def _remove(run: Run) -> dict[str, int]:
 
 
 def _keep_watermarks(run: Run) -> None:
-    """Keep where the next incremental run goes on: the mark of each scope's first page, which all later ones pass."""
+    """Keep where the next incremental run goes on: the mark of each scope's first page, which all later ones pass.
+
+    It moves where the scope's own pages were all applied; details that were not are noted (``checks``).
+    """
     rows = sql.query(
         f"SELECT DISTINCT ON (f.scope_id) f.scope_id, k.watermark FROM {_FETCH} f "  # noqa: S608
         f"JOIN {_PAGE} k ON k.provider_id = %s AND k.key = f.key "
-        "WHERE f.run_id = %s AND k.watermark IS NOT NULL ORDER BY f.scope_id, f.id",
+        "WHERE f.run_id = %s AND k.watermark IS NOT NULL AND NOT EXISTS ("
+        f"SELECT 1 FROM {_FETCH} own WHERE own.run_id = f.run_id AND own.scope_id = f.scope_id "
+        "AND own.status <> 'applied' AND own.request->>'refreshes' IS NULL) ORDER BY f.scope_id, f.id",
         [run.provider_id, run.pk],
     )
     for row in rows:

@@ -139,9 +139,7 @@ def test_what_was_found_and_left_undone_is_asked_for(small: str, end: str) -> No
     if end == "cancelled":
         runs.cancel(run)
     else:
-        lease = fetches.claim(Fetch.objects.get(run=run, key=undone).pk)
-        assert isinstance(lease, fetches.Lease)
-        fetches.bury(lease, "no")
+        _bury(run, undone)
         drive(run)
     if end == "discarded":
         assert runs.discard(Fetch.objects.filter(run=run)) == 1
@@ -161,6 +159,45 @@ def test_what_a_cancelled_run_read_to_its_end_is_not_asked_again(small: str) -> 
     scopes = {f"artist/{scope.key}" for scope in provider.scopes.all()}
     assert scopes - set(again) == {whole}
     assert undone in again
+
+
+@pytest.mark.parametrize("key", ["album/", "artist/"])
+def test_what_dies_each_time_stands_in_nobodys_way(deezer: Provider, key: str) -> None:
+    Provider.objects.update(checks_per_run=1)
+    deezer.refresh_from_db()
+    first, second = PageCheck.objects.filter(key__startswith=key).order_by("key")[:2]
+    set_due(first.key, timezone.now() - 2 * DAY)
+    set_due(second.key, timezone.now() - DAY)
+    run = runs.open_run(deezer, "incremental", "cli")
+    assert asked(run)[0] == first.key
+    _bury(run, first.key)
+    drive(run)
+    assert asked(runs.open_run(deezer, "incremental", "cli"))[0] == second.key
+    put_off = PageCheck.objects.get(key=first.key)
+    assert put_off.check_at is not None
+    assert put_off.check_at - timezone.now() == pytest.approx(DAY, abs=timedelta(minutes=5))
+    assert (put_off.checked_at, put_off.changes, put_off.days) == (first.checked_at, first.changes, first.days)
+
+
+def test_what_was_never_answered_and_dies_again_is_asked_later(small: str) -> None:
+    provider = follow(small, "deezer")
+    run = runs.open_run(provider, "full", "cli")
+    undone = _work_until_an_album_is_owed(run)
+    for _ in range(2):
+        assert undone in asked(run)
+        _bury(run, undone)
+        drive(run)
+        run = runs.open_run(provider, "incremental", "cli")
+    assert undone not in asked(run)
+    drive(run)
+    let_pass(DAY)
+    assert undone in asked(sync(provider, "incremental"))
+
+
+def _bury(run: Run, key: str) -> None:
+    lease = fetches.claim(Fetch.objects.get(run=run, key=key).pk)
+    assert isinstance(lease, fetches.Lease)
+    fetches.bury(lease, "no")
 
 
 def _work_until_an_album_is_owed(run: Run) -> str:

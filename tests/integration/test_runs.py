@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from musicsync.models import Budget, Change, Fetch, KnownPage, Provider, Run, SourceTrack, Track
-from musicsync.records import MusicsyncError, Page
+from musicsync.models import Budget, Change, Fetch, KnownPage, Provider, Run, Scope, SourceTrack, Track
+from musicsync.records import MusicsyncError, Page, Request
 from musicsync.sync import apply, fetches, runs
 from tests.integration.cataloguing import catalogue
 from tests.integration.paging import full_run, lease, open_run, provider, recording, release, say, track
@@ -201,6 +201,25 @@ def test_an_old_run_that_is_replayed_removes_nothing_of_what_newer_runs_read(one
     assert ended is not None
     assert ended.status == "done"
     assert set(states(one).values()) == {"present"}
+
+
+@pytest.mark.parametrize(("dies", "mark"), [("list", "m2"), ("page", "m1"), ("details", "m2")])
+def test_the_mark_of_a_feed_moves_where_its_own_pages_were_applied(one: Provider, dies: str, mark: str) -> None:
+    feed, other = one.scopes.get(), Scope.objects.create(provider=one, kind="artist", key="1")
+    feed.watermark = "m1"
+    feed.save()
+    run = open_run(one, ["first", "page"])
+    details = Request(path="details", refreshes=("release", "r1"))
+    fetches.owe_in_order(run.pk, [(other.pk, Request(path="list")), (feed.pk, details)])
+    for key in ("first", "page", "list", "details"):
+        if key == dies:
+            fetches.bury(lease(run, key), "no")
+        else:
+            apply.page(lease(run, key), Page(watermark="m2" if key == "first" else None), None, 1)
+    ended = runs.finish(run.pk)
+    assert ended is not None
+    feed.refresh_from_db()
+    assert (ended.status, feed.watermark) == ("errors", mark)
 
 
 # --- one of each ------------------------------------------------------------------------------------------------------
