@@ -179,12 +179,16 @@ def settle(run: Run) -> None:
         _note_undone(run, [row for row in chunk if not row["is_whole"] and not row["is_known"]])
 
 
-def forget_unknown(provider_id: int) -> None:
-    """Ask no more for what no page leads to: for the end of a full run that dropped such pages."""
+def forget_unknown(provider_id: int, run_ids: list[int]) -> None:
+    """Ask no more for what no page leads to: for the end of a full run that dropped such pages.
+
+    What one of the runs has owed is led to, whether somebody answered or not.
+    """
     sql.execute(
-        f"DELETE FROM {_CHECK} c WHERE c.provider_id = %s AND NOT EXISTS "  # noqa: S608
-        f"(SELECT 1 FROM {_PAGE} k WHERE k.provider_id = c.provider_id AND k.key = c.key)",
-        [provider_id],
+        f"DELETE FROM {_CHECK} c WHERE c.provider_id = %s "  # noqa: S608
+        f"AND NOT EXISTS (SELECT 1 FROM {_PAGE} k WHERE k.provider_id = c.provider_id AND k.key = c.key) "
+        f"AND NOT EXISTS (SELECT 1 FROM {_FETCH} f WHERE f.run_id = ANY(%s::bigint[]) AND f.key = c.key)",
+        [provider_id, run_ids],
     )
 
 

@@ -163,6 +163,19 @@ def test_what_a_lookup_reads_meanwhile_is_not_removed(one: Provider, first: bool
     assert states() == {"t1": "present", "t2": "gone"}
 
 
+def test_what_a_lookup_left_undone_meanwhile_is_not_forgotten(one: Provider) -> None:
+    run, lookup = open_run(one, ["a"]), look_up(one, "artist")
+    album = Request(path="album", refreshes=("release", "9"))
+    apply.page(lease(lookup, "artist"), Page(follow_ups=(album,)), None, 1)
+    fetches.bury(lease(lookup, "album"), "no")
+    runs.finish(lookup.pk)
+    apply.page(lease(run, "a"), Page(records=tuple(tracks(1))), None, 1)
+    assert runs.finish(run.pk).status == "done"
+    assert PageCheck.objects.filter(key="album", check_at=None).exists()
+    full_run(one, {"a": tracks(1)})
+    assert not PageCheck.objects.filter(key="album").exists()
+
+
 def test_a_page_that_is_looked_up_stays_with_the_scope_that_leads_to_it(one: Provider) -> None:
     full_run(one, {"a": tracks(1), "b": [release(), track("t2", 2)]})
     looked_up(one, {"b": [release(), track("t2", 2), track("t3", 3)]})
