@@ -86,8 +86,8 @@ def _set_against_set() -> Iterator[None]:
     """Let the caller's transaction join without nested loops within the block.
 
     These are sets of everything against everything; before a new table has statistics, the planner takes them for few
-    rows and would go over them one by one (1.1 s for 10,000 tracks, against 0.03 s). What a run learnt is settled by
-    looking things up by key instead, which nothing else can do as fast.
+    rows and would go over them one by one (1.1 s for 10,000 tracks, against 0.03 s). What else the transaction does
+    looks things up by key.
     """
     sql.execute("SET LOCAL enable_nestloop = off")
     yield

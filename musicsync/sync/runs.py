@@ -80,7 +80,7 @@ def _plan(adapter: base.Adapter, followed: Scope, mode: Mode) -> list[Request]:
 
 
 def finish(run_id: int) -> Run | None:
-    """End the run if nothing is owed any more: removals, watermarks, next checks, totals, status.
+    """End the run if nothing is owed any more: watermarks, next checks, totals, removals, status.
 
     Returns ``None`` where it goes on, has ended before, or is being ended by another worker.
     """
@@ -90,17 +90,18 @@ def finish(run_id: int) -> Run | None:
         if run is None or fetches.any_open(run_id):
             return None
         dead = Fetch.objects.filter(run=run, status__in=_NEVER_APPLIED).count()
-        totals = run_totals(run_id)
-        run.status = Run.Status.DONE
-        if dead:
-            run.status = Run.Status.ERRORS if totals.get("requests", 0) > dead else Run.Status.FAILED
-            run.error = _first_error(run, dead)
-        elif run.mode == Run.Mode.FULL and run.scope_id is None and _is_latest(run):
-            # A page that one scope has no more may be another's: only a run over all of them can tell.
-            totals |= _remove(run)
         _keep_watermarks(run)
         checks.settle(run)
-        run.summary = totals | {"distinct_tracks": _distinct_tracks(run_id)}
+        totals = run_totals(run_id) | {"distinct_tracks": _distinct_tracks(run_id)}
+        run.status = Run.Status.DONE
+        if dead:
+            run.status = Run.Status.ERRORS if totals["requests"] > dead else Run.Status.FAILED
+            run.error = _first_error(run, dead)
+        elif run.mode == Run.Mode.FULL and run.scope_id is None and _is_latest(run):
+            # A page that one scope has no more may be another's: only a run over all of them can tell. Last, because
+            # from here on lookups wait for the end of the transaction.
+            totals |= _remove(run)
+        run.summary = totals
         run.finished_at = Now()
         run.save()
     run.refresh_from_db()

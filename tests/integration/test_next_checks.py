@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.db.models import F
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Scope, Tuning
@@ -206,6 +207,18 @@ def _work_until_an_album_is_owed(run: Run) -> str:
     # Their messages are nobody's here: whoever drives the run sends others.
     Fetch.objects.filter(run=run, status="queued").update(status="pending")
     return owed.key
+
+
+def test_lookups_wait_for_the_removals_alone_and_what_was_learnt_is_looked_up_by_key(deezer: Provider) -> None:
+    run = runs.open_run(deezer, "full", "cli")
+    with CaptureQueriesContext(connection) as context:
+        drive(run)
+    statements = [query["sql"] for query in context.captured_queries]
+    settled = [n for n, sql in enumerate(statements) if "INSERT INTO musicsync_pagecheck" in sql]
+    locked = [n for n, sql in enumerate(statements) if sql.startswith("SELECT 1 FROM musicsync_provider")]
+    planned = [sql for sql in statements if "enable_nestloop" in sql]
+    assert settled[-1] < locked[0]
+    assert planned == ["SET LOCAL enable_nestloop = off", "SET LOCAL enable_nestloop TO DEFAULT"] * 2
 
 
 def test_a_run_that_is_settled_twice_teaches_once(deezer: Provider) -> None:
