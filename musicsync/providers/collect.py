@@ -60,10 +60,12 @@ def page_after(
     """Return the page after the one that ``request`` was answered with, in the same list (ADR 16).
 
     ``params`` are those that lead there, ``path`` where it is another; ``total`` and ``items`` are what the answer
-    said of the list, as ``PageBefore`` has them.
+    said of the list, as ``PageBefore`` has them. Of details it names the page before in any case: by that they are
+    known to be no first page, and go with the one that is (ADR 14).
     """
     asked = structs.replace(request, refreshes=None, before=None, again=False)
-    before = None if total is None and not items else PageBefore(request=asked, total=total, items=items)
+    says_nothing = total is None and not items and request.refreshes is None
+    before = None if says_nothing else PageBefore(request=asked, total=total, items=items)
     return Request(
         path=path or request.path,
         params={**request.params, **params},

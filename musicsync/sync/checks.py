@@ -1,7 +1,8 @@
 """When each page is asked again: what is due, and what a run learnt (ADR 14).
 
 A page has a time of its own where it holds details (``Request.refreshes``), or is what a scope begins with: the further
-pages of the scope go with it. Feeds, and whatever follows a watermark, have none, since every run asks them.
+pages of a list of details (``Request.before``) and of the scope go with it. Feeds, and whatever follows a watermark,
+have none, since every run asks them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -177,6 +178,7 @@ def settle(run: Run) -> None:
         _keep(run, policy, [(row, _first_seen(run, row, unread_before)) for row in answered])
         _put_off(run, policy, [row for row in chunk if row["is_dead"]])
         _note_undone(run, [row for row in chunk if not row["is_whole"] and not row["is_known"]])
+    _ask_before_long(run, policy)
 
 
 def forget_unknown(provider_id: int, run_ids: list[int]) -> None:
@@ -220,7 +222,7 @@ def _scopes_asked(run: Run) -> list[sql.Row]:
 
 
 def _details_asked(run: Run) -> Iterator[list[sql.Row]]:
-    """Yield the details that the run owed, with what became of each, but for those that were settled before."""
+    """Yield the first pages of details that the run owed, with what became of each, if that was not settled before."""
     last = ""
     while rows := sql.query(
         f"""
@@ -231,7 +233,8 @@ def _details_asked(run: Run) -> Iterator[list[sql.Row]]:
         FROM {_FETCH} f CROSS JOIN LATERAL (SELECT f.finished_at AS asked_at) finished
             LEFT JOIN {_PAGE} k ON k.provider_id = %s AND k.key = f.key
             LEFT JOIN {_CHECK} c ON c.provider_id = %s AND c.key = f.key
-        WHERE f.run_id = %s AND f.key > %s AND f.request->>'refreshes' IS NOT NULL ORDER BY f.key LIMIT {_CHUNK}
+        WHERE f.run_id = %s AND f.key > %s AND f.request->>'refreshes' IS NOT NULL AND NOT f.request ? 'before'
+        ORDER BY f.key LIMIT {_CHUNK}
         """,  # noqa: S608
         [run.provider_id, run.provider_id, run.pk, last],
     ):
@@ -280,6 +283,16 @@ def _put_off(run: Run, policy: Policy, rows: Sequence[sql.Row]) -> None:
         "FROM jsonb_to_recordset(%s::jsonb) AS r(key text, check_at timestamptz) "
         "WHERE c.provider_id = %s AND c.key = r.key",
         [msgspec.json.encode(due).decode(), run.provider_id],
+    )
+
+
+def _ask_before_long(run: Run, policy: Policy) -> None:
+    """Let details of which a further page could not be read be due after the shortest wait: it goes with them."""
+    sql.execute(
+        f"UPDATE {_CHECK} c SET check_at = least(c.check_at, f.finished_at + %s * interval '1 day') "  # noqa: S608
+        f"FROM {_FETCH} f WHERE f.run_id = %s AND f.status <> 'applied' AND f.request ? 'before' "
+        "AND c.provider_id = %s AND c.request->'refreshes' = f.request->'refreshes' AND c.checked_at < f.finished_at",
+        [policy.least, run.pk, run.provider_id],
     )
 
 

@@ -284,10 +284,13 @@ def owe(run_id: int, provider_id: int, mode: str, scope_id: int, requests: Seque
     """Note the requests that the run owes its provider; those that it already does are left as they are.
 
     What a page leads to is asked by an incremental run only where it is not known: details that are known are asked
-    when their time has come (``checks``). It goes through such a page by what the page held when it was last read, so
-    that whatever is missing behind it is found.
+    when their time has come (``checks``), but for further pages of a list, which go with the first. It goes through
+    such a page by what the page held when it was last read, so that whatever is missing behind it is found.
     """
-    owed = _unknown(provider_id, requests) if mode == Run.Mode.INCREMENTAL else list(requests)
+    owed = list(requests)
+    if mode == Run.Mode.INCREMENTAL:
+        first_pages = [request for request in requests if not request.before]
+        owed = [request for request in requests if request.before] + _unknown(provider_id, first_pages)
     owe_in_order(run_id, [(scope_id, request) for request in owed])
 
 

@@ -12,9 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Scope, Tuning
-from musicsync.sync import checks, fetches, lookups, runs
+from musicsync.providers.collect import page_after
+from musicsync.records import Page, Request
+from musicsync.sync import apply, checks, fetches, lookups, runs
+from musicsync.sync import pages as known_pages
 from musicsync.sync.lookups import Target
 from musicsync.sync.work import work
+from tests.integration import paging
 from tests.integration.driving import control, drive, follow, make_lists_due, sync
 
 DAY = timedelta(days=1)
@@ -160,6 +164,34 @@ def test_what_a_cancelled_run_read_to_its_end_is_not_asked_again(small: str) -> 
     scopes = {f"artist/{scope.key}" for scope in provider.scopes.all()}
     assert scopes - set(again) == {whole}
     assert undone in again
+
+
+def test_further_pages_of_details_are_asked_with_the_first(db: None) -> None:
+    one = paging.provider("one")
+    first = Request(path="album", refreshes=("release", "9"))
+    second = page_after(first, {"index": "100"}, 120)
+    pages = {"album": Page(follow_ups=(second,), total=120), second.key: Page(total=120)}
+
+    def read(run: Run, *keys: str) -> None:
+        for key in keys:
+            apply.page(paging.lease(run, key), pages[key], None, 1)
+
+    full = paging.open_run(one)
+    fetches.owe_in_order(full.pk, [(one.scopes.get().pk, first)])
+    read(full, *pages)
+    runs.finish(full.pk)
+    assert PageCheck.objects.get().key == "album"
+    let_pass(60 * DAY)
+    run = runs.open_run(one, "incremental", "cli")
+    Fetch.objects.filter(run=run, key__startswith="feed").delete()
+    known = known_pages.known(one.pk, first, 1)
+    assert known is not None
+    apply.not_modified(paging.lease(run, "album"), known, None)
+    assert asked(run) == list(pages)
+    _bury(run, second.key)
+    runs.finish(run.pk)
+    assert PageCheck.objects.get().key == "album"
+    assert wait_of("album") == pytest.approx(DAY, abs=timedelta(minutes=5))
 
 
 @pytest.mark.parametrize("key", ["album/", "artist/"])
