@@ -62,8 +62,8 @@ _ASKING = f"""
     WHERE r.status = 'running' AND asking.status = 'leased' AND p.budget_id ="""  # noqa: S608
 
 _READ_ELSEWHERE = f"""EXISTS (
-    SELECT 1 FROM {_RUN} other JOIN {_FETCH} same ON same.run_id = other.id AND same.key = f.key
-    WHERE other.status = 'running' AND other.provider_id = r.provider_id AND other.id <> r.id
+    SELECT 1 FROM {_RUN} other JOIN {_FETCH} same ON same.run_id = other.id AND same.key = {{fetch}}.key
+    WHERE other.status = 'running' AND other.provider_id = {{run}}.provider_id AND other.id <> {{run}}.id
       AND same.status = 'leased')"""  # noqa: S608
 """Whether another run has the same page in hand: the older of two answers must not be applied last."""
 _LOOKED_UP = f"""EXISTS (
@@ -71,8 +71,12 @@ _LOOKED_UP = f"""EXISTS (
         LEFT JOIN {_CIRCUIT} lc ON lc.provider_id = lp.id
     WHERE l.status = 'running' AND l.mode = 'lookup' AND lp.budget_id = b.id AND lc.opened_at IS NULL
       AND lf.status IN ('queued', 'waiting') AND lf.attempts = 0 AND lf.slot_at IS NULL
-      AND coalesce(lf.not_before, clock_timestamp()) <= clock_timestamp() + interval '{LONGEST_HOLD_SECONDS} s')"""  # noqa: S608
-"""Whether the budget's next slot is for a lookup, which somebody waits for, and which has not asked yet."""
+      AND coalesce(lf.not_before, clock_timestamp()) <= clock_timestamp() + interval '{LONGEST_HOLD_SECONDS} s'
+      AND NOT {_READ_ELSEWHERE.format(fetch="lf", run="l")})"""  # noqa: S608
+"""Whether the budget's next slot is for a lookup, which somebody waits for, and which has not asked yet.
+
+What waits until another run has done with its page takes no slot before.
+"""
 
 _LOST = f"""
     crashes = f.crashes + 1, lease_token = NULL, finished_at = clock_timestamp(),
@@ -154,7 +158,7 @@ def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_S
                       p.budget_id, r.mode, f.key, f.request, f.attempts, c.opened_at, clock_timestamp() AS now,
                       CASE WHEN was.slot_at + {MOVED} > clock_timestamp() THEN was.slot_at END AS held_at,
                       CASE WHEN b.concurrency > 0 THEN b.concurrency <= ({_ASKING} b.id) ELSE false END
-                          OR {_READ_ELSEWHERE}
+                          OR {_READ_ELSEWHERE.format(fetch="f", run="r")}
                           OR r.mode <> 'lookup' AND was.slot_at IS NULL AND {_LOOKED_UP} AS is_turned_away
         ), slot AS (  -- its own, or else the next; it is counted when it is used
             UPDATE {_BUDGET} b

@@ -352,6 +352,7 @@ def test_a_page_that_another_run_has_in_hand_is_asked_for_after_that(one: Provid
     held = lease(run, "a")
     assert claimed(lookup) == ["Postponed"]
     assert Budget.objects.get().used_in_day == 1, "no slot is taken for it"
+    assert isinstance(fetches.claim(run.fetches.get(key="b").pk), fetches.Lease), "nor is one kept for it"
     apply.page(held, Page(), None, 1)
     Fetch.objects.filter(run=lookup).update(not_before=None)
     assert claimed(lookup) == ["Lease"]
