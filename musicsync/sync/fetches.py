@@ -19,7 +19,7 @@ from django.db import transaction
 from msgspec import Struct
 
 from musicsync.identifiers import clean_text
-from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Worker
+from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Scope, Worker
 from musicsync.records import Mode, Request
 from musicsync.redaction import redacted
 from musicsync.sync import sql, workers
@@ -52,8 +52,8 @@ PROBE_LOOK_SECONDS = 5
 _MOST_ERROR_TEXT = 4000
 _PLAN_CHUNK = 5000
 
-_FETCH, _RUN, _PROVIDER, _BUDGET, _PAGE, _CIRCUIT, _WORKER = (
-    model._meta.db_table for model in (Fetch, Run, Provider, Budget, KnownPage, Circuit, Worker)
+_FETCH, _RUN, _PROVIDER, _BUDGET, _PAGE, _SCOPE, _CIRCUIT, _WORKER = (
+    model._meta.db_table for model in (Fetch, Run, Provider, Budget, KnownPage, Scope, Circuit, Worker)
 )
 
 _ASKING = f"""
@@ -294,7 +294,7 @@ def owe(run_id: int, provider_id: int, mode: str, scope_id: int, requests: Seque
     owed = list(requests)
     if mode == Run.Mode.INCREMENTAL:
         first_pages = [request for request in requests if not request.before]
-        owed = [request for request in requests if request.before] + _unknown(provider_id, first_pages)
+        owed = [request for request in requests if request.before] + _unknown(provider_id, scope_id, first_pages)
     owe_in_order(run_id, [(scope_id, request) for request in owed])
 
 
@@ -406,8 +406,12 @@ def any_open(run_id: int) -> bool:
     return Fetch.objects.filter(run_id=run_id, status__in=Fetch.OPEN).exists()
 
 
-def _unknown(provider_id: int, requests: Sequence[Request]) -> list[Request]:
-    """Return the requests to send so that all pages behind these are known."""
+def _unknown(provider_id: int, scope_id: int, requests: Sequence[Request]) -> list[Request]:
+    """Return the requests to send so that all pages behind these are known.
+
+    What belongs to another scope that is not followed, such as a lookup's, counts as not known: it is asked for once,
+    and so taken over.
+    """
     owed: dict[str, Request] = {}
     passed: set[str] = set()
     ahead = {request.key: request for request in requests}
@@ -416,8 +420,9 @@ def _unknown(provider_id: int, requests: Sequence[Request]) -> list[Request]:
         pages = {
             row["key"]: row["follow_ups"]
             for row in sql.query(
-                f"SELECT key, follow_ups FROM {_PAGE} WHERE provider_id = %s AND key = ANY(%s::text[])",  # noqa: S608
-                [provider_id, details],
+                f"SELECT k.key, k.follow_ups FROM {_PAGE} k JOIN {_SCOPE} s ON s.id = k.scope_id "  # noqa: S608
+                "WHERE k.provider_id = %s AND k.key = ANY(%s::text[]) AND (s.active OR s.id = %s)",
+                [provider_id, details, scope_id],
             )
         }
         owed |= {key: request for key, request in ahead.items() if key not in pages}

@@ -200,6 +200,25 @@ def test_a_page_that_was_looked_up_first_is_taken_over_by_the_run_that_comes_by(
     assert states() == {"t1": "present", "t2": "gone"}
 
 
+def test_an_incremental_run_takes_it_over_too_and_asks_for_it_once(one: Provider) -> None:
+    looked_up(one, {"b": [release(), track("t2", 2)]})
+    album = Request(path="b", refreshes=("release", "r1"))
+
+    def read_the_list() -> Run:
+        run = open_run(one, ["a"], mode="incremental")
+        apply.page(lease(run, "a"), Page(follow_ups=(album,)), None, 1)
+        return run
+
+    run = read_the_list()
+    known = pages.known(one.pk, album, 1)
+    assert known is not None
+    apply.not_modified(lease(run, "b"), known, None)
+    runs.finish(run.pk)
+    feed = one.scopes.get(kind="feed")
+    assert (KnownPage.objects.get(key="b").scope, PageCheck.objects.get(key="b").scope) == (feed, feed)
+    assert not read_the_list().fetches.filter(key="b").exists()
+
+
 def test_what_nobody_else_comes_by_stays_as_it_was_looked_up(one: Provider) -> None:
     looked_up(one, {"b": [release(), track("t2", 2)]})
     full_run(one, {"a": tracks(1)})
