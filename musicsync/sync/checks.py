@@ -205,7 +205,8 @@ def _scopes_asked(run: Run) -> list[sql.Row]:
     return sql.query(
         f"""
         WITH asked AS (
-            SELECT f.scope_id, min(f.id) AS first_id, max(f.finished_at) AS asked_at,
+            SELECT f.scope_id, min(f.id) FILTER (WHERE f.request->>'again' IS NULL) AS first_id,
+                   max(f.finished_at) AS asked_at,
                    bool_or(f.counts ? 'changed') AS changed, bool_and(f.status = 'applied') AS is_whole,
                    bool_or(f.status IN {_DEAD}) AS is_dead
             FROM {_FETCH} f JOIN {_SCOPE} s ON s.id = f.scope_id

@@ -194,6 +194,20 @@ def test_further_pages_of_details_are_asked_with_the_first(db: None) -> None:
     assert wait_of("album") == pytest.approx(DAY, abs=timedelta(minutes=5))
 
 
+def test_a_second_look_at_details_is_no_list_with_a_time(db: None) -> None:
+    one = paging.provider("one")
+    artist = Scope.objects.create(provider=one, kind="artist", key="1")
+    first = Request(path="album", refreshes=("release", "9"))
+    second = page_after(first, {"index": "100"}, 120)
+    run = paging.open_run(one)
+    fetches.owe_in_order(run.pk, [(artist.pk, first)])
+    apply.page(paging.lease(run, "album"), Page(follow_ups=(second,), total=120), None, 1)
+    apply.page(paging.lease(run, second.key), Page(total=119), None, 1)
+    apply.page(paging.lease(run, "album#again"), Page(total=119), None, 1)
+    runs.finish(run.pk)
+    assert PageCheck.objects.get().key == "album"
+
+
 @pytest.mark.parametrize("key", ["album/", "artist/"])
 def test_what_dies_each_time_stands_in_nobodys_way(deezer: Provider, key: str) -> None:
     Provider.objects.update(checks_per_run=1)
