@@ -5,9 +5,9 @@ pages of a list of details (``Request.before``) and of the scope go with it. Fee
 have none, since every run asks them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 from msgspec import Struct
@@ -16,10 +16,7 @@ from musicsync.freshness import APPEARED, NOTHING, UNKNOWN, Gamma, interval, lea
 from musicsync.models import Fetch, KnownPage, PageCheck, Provider, Run, Scope, Tuning
 from musicsync.providers import base, registry
 from musicsync.records import Mode, Request, ScopeKind
-from musicsync.sync import sql
-
-Owed = tuple[int, Request]
-"""A request, after the id of the scope that it belongs to."""
+from musicsync.sync import fetches, sql
 
 UNTUNED_PRICE = 0.3
 """In days of truth. A page of which nothing is known is asked again after a week, one that has just appeared after four
@@ -70,6 +67,13 @@ def policy_of(provider: Provider) -> Policy:
 # --- what a run asks first --------------------------------------------------------------------------------------------
 
 
+class Plan(NamedTuple):
+    """The requests that a pass over a scope begins with."""
+
+    scope: Scope
+    requests: list[Request]
+
+
 def plan(adapter: base.Adapter, scope: Scope, mode: Mode) -> list[Request]:
     """Return the requests that a pass over the scope begins with."""
     kind = cast("ScopeKind", scope.kind)
@@ -92,68 +96,62 @@ def _has_time(scope: Scope) -> bool:
     return scope.kind != Scope.Kind.FEED and scope.watermark is None
 
 
-def first_asked(provider: Provider, mode: Mode, plans: Sequence[tuple[Scope, list[Request]]]) -> list[Owed]:
-    """Return what a run begins with, in its order: ``plans`` has what its scopes begin with.
+def owe_first(run: Run, plans: Sequence[Plan]) -> None:
+    """Note what a run begins with, in its order: ``plans`` has what its scopes begin with.
 
     An incremental run leaves out the scopes that are not due, and asks besides for details that are. What follows a
-    feed and what was never answered comes first, then what has been due for longest, up to the provider's limit.
+    feed comes first, then what was never read, then details that were found and left undone, then what has been due for
+    longest; of these two, as many as the provider's limit says.
     """
-    if mode != "incremental":
-        return [(scope.pk, request) for scope, requests in plans for request in requests]
-    for cancelled in _cancelled_since_last(provider):
-        settle(cancelled)
-    owed: list[Owed] = []
-    timed: dict[str, list[Owed]] = {}
-    for scope, requests in plans:
-        of_scope = [(scope.pk, request) for request in requests]
-        if requests and _has_time(scope):
-            timed.setdefault(requests[0].key, of_scope)
-        else:
-            owed += of_scope
-    scope_ids = [scope.pk for scope, _ in plans]
-    for row in (*_never_answered(provider, list(timed), scope_ids), *_due(provider, list(timed), scope_ids)):
-        owed += timed.get(row["key"]) or [(row["scope_id"], msgspec.convert(row["request"], Request))]
-    return owed
-
-
-def _never_answered(provider: Provider, first_keys: list[str], scope_ids: list[int]) -> list[sql.Row]:
-    """Return the first pages of scopes that were never read, then details that a run found and left undone."""
-    unread = sql.query(
-        f"SELECT k.key FROM unnest(%s::text[]) WITH ORDINALITY AS k(key, place) "  # noqa: S608
-        f"WHERE NOT EXISTS (SELECT 1 FROM {_CHECK} c WHERE c.provider_id = %s AND c.key = k.key) ORDER BY k.place",
-        [first_keys, provider.pk],
+    if run.mode != Run.Mode.INCREMENTAL:
+        fetches.owe_in_order(run.pk, _in_order(plans))
+        return
+    timed = [plan for plan in plans if _has_time(plan.scope) and plan.requests]
+    read = set(
+        PageCheck.objects.filter(
+            provider=run.provider_id, key__in=[plan.requests[0].key for plan in timed]
+        ).values_list("key", flat=True)
     )
-    undone = sql.query(
-        f"SELECT key, scope_id, request FROM {_CHECK} "  # noqa: S608
-        "WHERE provider_id = %s AND check_at IS NULL AND (scope_id = ANY(%s::bigint[]) OR key = ANY(%s::text[])) "
-        "ORDER BY id",
-        [provider.pk, scope_ids, first_keys],
-    )
-    return unread + undone
+    fetches.owe_in_order(run.pk, _in_order(plan for plan in plans if not _has_time(plan.scope)))
+    fetches.owe_in_order(run.pk, _in_order(plan for plan in timed if plan.requests[0].key not in read))
+    _owe_due(run, timed, [plan.scope.pk for plan in plans])
 
 
-def _due(provider: Provider, first_keys: list[str], scope_ids: list[int]) -> list[sql.Row]:
-    """Return the pages that are due, the most overdue first, as many as a run may ask.
+def _in_order(plans: Iterable[Plan]) -> list[tuple[int, Request]]:
+    return [(plan.scope.pk, request) for plan in plans for request in plan.requests]
 
-    The first page of a scope counts only under its key of now: an adapter may come to ask in another form.
+
+def _owe_due(run: Run, timed: Sequence[Plan], scope_ids: list[int]) -> None:
+    """Owe details that were never answered and pages that are due, the most overdue first, as many as a run may.
+
+    The first page of a scope brings the scope's others along. It counts only under its key of now: an adapter may come
+    to ask in another form. Done in one statement, as there may be a hundred thousand details.
     """
-    return sql.query(
+    planned = [
+        {"first": plan.requests[0].key, "place": place, "scope_id": plan.scope.pk, "key": request.key}
+        | {"request": request}
+        for plan in timed
+        for place, request in enumerate(plan.requests)
+    ]
+    sql.execute(
         f"""
-        SELECT key, scope_id, request FROM {_CHECK}
-        WHERE provider_id = %s AND check_at <= clock_timestamp()
-          AND (request->>'refreshes' IS NOT NULL AND scope_id = ANY(%s::bigint[]) OR key = ANY(%s::text[]))
-        ORDER BY check_at, id LIMIT %s
+        INSERT INTO {_FETCH} (run_id, scope_id, key, request, counts)
+        SELECT %s, coalesce(p.scope_id, c.scope_id), coalesce(p.key, c.key), coalesce(p.request, c.request), '{{}}'
+        FROM (
+            SELECT id, key, scope_id, request, check_at FROM {_CHECK}
+            WHERE provider_id = %s AND (check_at IS NULL OR check_at <= clock_timestamp())
+              AND (request->>'refreshes' IS NOT NULL AND scope_id = ANY(%s::bigint[]) OR key = ANY(%s::text[]))
+            ORDER BY check_at NULLS FIRST, id LIMIT %s
+        ) c LEFT JOIN jsonb_to_recordset(%s::jsonb)
+            AS p(first text, place int, scope_id bigint, key text, request jsonb) ON p.first = c.key
+        ORDER BY c.check_at NULLS FIRST, c.id, p.place
+        ON CONFLICT (run_id, key) DO NOTHING
         """,  # noqa: S608
-        [provider.pk, scope_ids, first_keys, provider.most_checks],
+        [
+            *(run.pk, run.provider_id, scope_ids, [plan.requests[0].key for plan in timed], run.provider.most_checks),
+            msgspec.json.encode(planned).decode(),
+        ],
     )
-
-
-def _cancelled_since_last(provider: Provider) -> list[Run]:
-    """Return the cancelled runs since the last that went to its end: a cancel acts at once, and settles nothing."""
-    ended = Run.objects.filter(provider=provider).exclude(status__in=(Run.Status.CANCELLED, Run.Status.RUNNING))
-    last = ended.filter(mode=Run.Mode.INCREMENTAL).order_by("-pk").values_list("pk", flat=True).first()
-    cancelled = Run.objects.filter(provider=provider, status=Run.Status.CANCELLED, pk__gt=last or 0)
-    return list(cancelled.select_related("provider").order_by("pk"))
 
 
 # --- what a run learnt ------------------------------------------------------------------------------------------------

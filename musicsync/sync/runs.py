@@ -67,8 +67,7 @@ def open_run(
     try:
         with transaction.atomic():
             run.save(force_insert=True)
-            plans = [(followed, _plan(adapter, followed, mode)) for followed in scopes]
-            fetches.owe_in_order(run.pk, checks.first_asked(provider, mode, plans))
+            checks.owe_first(run, [checks.Plan(followed, _plan(adapter, followed, mode)) for followed in scopes])
     except IntegrityError as error:
         raise _refusal(error, run) from error
     return run
@@ -154,6 +153,26 @@ def cancel(run: Run) -> int:
             cancelled += more
         Run.objects.filter(pk=run.pk).update(summary=run_totals(run.pk))
     return cancelled
+
+
+def unsettled() -> list[int]:
+    """Return the cancelled runs of which nothing was learnt yet, those apart whose fetches are pruned."""
+    cancelled = Run.objects.filter(status=Run.Status.CANCELLED, settled=False)
+    return list(cancelled.filter(finished_at__gt=timezone.now() - KEEP_FETCHES).values_list("pk", flat=True))
+
+
+def settle(run_id: int) -> None:
+    """Learn from what a cancelled run read, and note what it left undone, where nobody did or does that already.
+
+    A cancel acts at once, and of a large run this takes minutes.
+    """
+    with transaction.atomic():
+        locked = Run.objects.select_for_update(of=("self",), no_key=True, skip_locked=True).select_related("provider")
+        run = locked.filter(pk=run_id, status=Run.Status.CANCELLED, settled=False).first()
+        if run is not None:
+            checks.settle(run)
+            run.settled = True
+            run.save(update_fields=["settled"])
 
 
 def replay(run: Run, chosen: QuerySet[Fetch]) -> int:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from musicsync import tasks
 from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Scope, Tuning
 from musicsync.providers.collect import page_after
 from musicsync.records import Page, Request
@@ -20,6 +21,7 @@ from musicsync.sync.lookups import Target
 from musicsync.sync.work import work
 from tests.integration import paging
 from tests.integration.driving import control, drive, follow, make_lists_due, sync
+from tests.integration.sending import messages_to
 
 DAY = timedelta(days=1)
 
@@ -135,6 +137,43 @@ def test_a_full_run_asks_for_all_and_sets_the_times(deezer: Provider) -> None:
     assert not PageCheck.objects.filter(checked_at__lt=before).exists()
 
 
+def test_what_was_left_undone_comes_before_what_is_due_and_within_the_same_limit(deezer: Provider) -> None:
+    Provider.objects.update(checks_per_run=3)
+    deezer.refresh_from_db()
+    first, second, due, other = [check.key for check in details()[:4]]
+    PageCheck.objects.filter(key__in=[first, second]).update(check_at=None)
+    set_due(due, timezone.now() - 2 * DAY)
+    set_due(other, timezone.now() - DAY)
+    undone = PageCheck.objects.filter(check_at=None).order_by("pk").values_list("key", flat=True)
+    assert asked(runs.open_run(deezer, "incremental", "cli")) == [*undone, due]
+
+
+def test_an_incremental_run_begins_with_as_many_statements_however_much_is_due(deezer: Provider) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as context:
+            run = runs.open_run(deezer, "incremental", "cli")
+        run.delete()
+        return len(context)
+
+    few = statements()
+    let_pass(60 * DAY)
+    assert statements() == few
+
+
+def test_a_cancelled_run_is_learnt_from_by_a_task_that_the_sweep_sends(db: None) -> None:
+    one = paging.provider("one")
+    run = paging.open_run(one)
+    fetches.owe_in_order(run.pk, [(one.scopes.get().pk, Request(path="album", refreshes=("release", "9")))])
+    runs.cancel(run)
+    assert not PageCheck.objects.exists()
+    with messages_to("maintenance") as sent:
+        tasks.sweep()
+        tasks.settle_run(run.pk)
+        tasks.sweep()
+    assert [(headers["task"], headers["argsrepr"]) for headers in sent] == [(tasks.settle_run.name, f"({run.pk},)")]
+    assert PageCheck.objects.get().check_at is None
+
+
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("end", ["dead", "discarded", "cancelled"])
 def test_what_was_found_and_left_undone_is_asked_for(small: str, end: str) -> None:
@@ -142,7 +181,7 @@ def test_what_was_found_and_left_undone_is_asked_for(small: str, end: str) -> No
     run = runs.open_run(provider, "full", "cli")
     undone = _work_until_an_album_is_owed(run)
     if end == "cancelled":
-        runs.cancel(run)
+        _cancel(run)
     else:
         _bury(run, undone)
         drive(run)
@@ -159,7 +198,7 @@ def test_what_a_cancelled_run_read_to_its_end_is_not_asked_again(small: str) -> 
     run = runs.open_run(provider, "full", "cli")
     undone = _work_until_an_album_is_owed(run)
     whole = Fetch.objects.get(run=run, status="applied", key__contains="/albums?").key.partition("/albums")[0]
-    runs.cancel(run)
+    _cancel(run)
     again = asked(runs.open_run(provider, "incremental", "cli"))
     scopes = {f"artist/{scope.key}" for scope in provider.scopes.all()}
     assert scopes - set(again) == {whole}
@@ -239,6 +278,14 @@ def test_what_was_never_answered_and_dies_again_is_asked_later(small: str) -> No
     drive(run)
     let_pass(DAY)
     assert undone in asked(sync(provider, "incremental"))
+
+
+def _cancel(run: Run) -> None:
+    """Cancel the run, and learn from it as a sweep lets a worker do."""
+    runs.cancel(run)
+    assert runs.unsettled() == [run.pk]
+    runs.settle(run.pk)
+    assert runs.unsettled() == []
 
 
 def _bury(run: Run, key: str) -> None:
@@ -346,8 +393,7 @@ def test_what_was_left_undone_and_is_looked_up_then_is_asked_again_at_its_time(s
     provider = follow(small, "deezer")
     run = runs.open_run(provider, "full", "cli")
     undone = _work_until_an_album_is_owed(run)
-    runs.cancel(run)
-    checks.settle(run)
+    _cancel(run)
     before = PageCheck.objects.get(key=undone)
     drive(lookups.start(Target(provider, "release", undone.removeprefix("album/")), "cli").run)
     after = PageCheck.objects.get(key=undone)
