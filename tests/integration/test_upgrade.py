@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 from django.apps import apps
+from django.db import connection
 
 from musicsync.models import Budget, Provider
 
@@ -24,3 +25,24 @@ def test_a_provider_that_is_in_a_private_network_may_stay_there() -> None:
         Provider.objects.create(slug=f"p{number}", adapter="feed", base_url=url, budget=budget)
     importlib.import_module("musicsync.migrations.0005_allow_private").allow(apps, None)
     assert set(Provider.objects.filter(allow_private=True).values_list("base_url", flat=True)) == set(STAY)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_index_whose_building_was_interrupted_is_built_again_and_one_that_is_whole_stays() -> None:
+    building = importlib.import_module("musicsync.migrations.0021_closed_fetches").Migration.operations[0]
+
+    def built() -> tuple[int, bool]:
+        with connection.cursor() as cursor:
+            for statement in building.database_operations[0].sql:
+                cursor.execute(statement)
+            cursor.execute("SELECT indexrelid, indisvalid FROM pg_index WHERE indexrelid = 'fetch_closed'::regclass")
+            return cursor.fetchone()
+
+    whole, is_valid = built()
+    assert is_valid
+    assert built() == (whole, True)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s", [whole])
+    again, is_valid = built()
+    assert is_valid
+    assert again != whole
