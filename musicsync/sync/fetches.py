@@ -15,8 +15,9 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
+from django.db import OperationalError, transaction
 from msgspec import Struct
+from psycopg.errors import LockNotAvailable
 
 from musicsync.identifiers import clean_text
 from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Scope, Worker
@@ -47,6 +48,8 @@ SHED_SECONDS = 3.0
 _FIRST_DELAY_SECONDS = 2.0
 _AWAY_SECONDS = 2.0
 TURNED_AWAY_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 20
+"""How long a page waits for removals: a task has 60 s in all, its request included."""
 PROBE_LOOK_SECONDS = 5
 """What waits for a probe that is due already looks again after this: the sweep sends it, which may be late."""
 _MOST_ERROR_TEXT = 4000
@@ -112,6 +115,10 @@ class Lease(Struct, frozen=True):
     def budget_id(self) -> int:
         """Return whose turn it is."""
         return self.turn.budget_id
+
+
+class RemovalsUnderWay(Exception):
+    """A lookup applies nothing while removals of its provider are carried out, which of a large one take minutes."""
 
 
 class Postponed(Struct, frozen=True):
@@ -198,16 +205,30 @@ def _leased(row: sql.Row) -> Lease | Postponed | None:
 def hold(lease: Lease) -> bool:
     """Lock the leased row for the rest of the transaction; ``False`` where the lease is not valid any more.
 
-    A lookup waits for removals of its provider that are under way (``stop_lookups``).
+    A lookup waits for removals of its provider that are under way (``stop_lookups``), for a while.
+
+    Raises:
+        RemovalsUnderWay: they take longer.
     """
     if lease.mode == "lookup":
-        sql.query(f"SELECT 1 FROM {_PROVIDER} WHERE id = %s FOR SHARE", [lease.provider_id])  # noqa: S608
+        _wait_for_removals(lease.provider_id)
     return bool(
         sql.query(
             f"SELECT 1 FROM {_FETCH} WHERE id = %s AND lease_token = %s AND status = 'leased' FOR UPDATE",  # noqa: S608
             [lease.id, lease.token],
         )
     )
+
+
+def _wait_for_removals(provider_id: int) -> None:
+    sql.execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT_SECONDS}s'")
+    try:
+        sql.query(f"SELECT 1 FROM {_PROVIDER} WHERE id = %s FOR SHARE", [provider_id])  # noqa: S608
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise RemovalsUnderWay("removals of its provider are under way") from error
+        raise
+    sql.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def stop_lookups(provider_id: int) -> None:

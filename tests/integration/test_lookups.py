@@ -21,6 +21,7 @@ from musicsync.models import (
 from musicsync.records import MusicsyncError, Page, Record, Request
 from musicsync.sync import apply, fetches, lookups, pages, runs
 from musicsync.sync.lookups import Target
+from musicsync.sync.work import Step, work
 from tests.helpers import wait_until
 from tests.integration.cataloguing import catalogue
 from tests.integration.driving import aside, control, drive, follow, in_threads, sync
@@ -327,6 +328,22 @@ def test_a_lookup_applies_no_page_amid_a_removal(transactional_db: None, one: Pr
         applying = aside(lambda: apply.page(held, Page(records=(release(), track("t2", 2))), None, 1))
     applying.join(20)
     assert states() == {"t1": "present", "t2": "present"}
+
+
+def test_a_lookup_that_would_wait_too_long_for_removals_gives_its_page_back(
+    transactional_db: None, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetches, "LONGEST_WAIT_SECONDS", 0.05)
+    followed = follow(base, "deezer")
+    key = followed.scopes.earliest("pk").key
+    lookup = lookups.start(Target(followed, "artist", key), "cli").run
+    with transaction.atomic():
+        fetches.stop_lookups(followed.pk)
+        (step,) = in_threads(lambda: work(lookup.fetches.get().pk))
+    assert isinstance(step, Step)
+    assert step.postponed is not None
+    fetch = lookup.fetches.get()
+    assert (fetch.status, fetch.failures, fetch.error) == ("waiting", 0, "removals of its provider are under way")
 
 
 def test_two_runs_that_bring_the_same_page_at_once_write_it_once(transactional_db: None, one: Provider) -> None:
