@@ -113,7 +113,7 @@ class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One HTTP GET that a provider is to be asked: ``path`` below its base URL and ``params`` for the query.
 
     ``refreshes`` names the record whose details this request is for; once it was answered, an incremental run asks it
-    again at a time of its own. ``before`` is the page before this one, where both are of one list, and ``again`` says
+    again at a time of its own, or with ``before``, the page before this one, where both are of one list. ``again`` says
     that the page is asked a second time, because its list has changed since the first.
     """
 

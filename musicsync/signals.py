@@ -173,7 +173,7 @@ def _run_of(task: str, arguments: Any) -> int | None:
         return None
     if task.endswith(".work_fetch"):
         return Fetch.objects.filter(pk=number).values_list("run_id", flat=True).first()
-    if task.endswith(".finish_run"):
+    if task.endswith((".finish_run", ".settle_run")):
         return Run.objects.filter(pk=number).values_list("pk", flat=True).first()
     return None
 

@@ -99,11 +99,17 @@ def finish_run(run_id: int) -> None:
         )
 
 
+@shared_task(soft_time_limit=1800, time_limit=1860)
+def settle_run(run_id: int) -> None:
+    """Learn from what a cancelled run read, and note what it left undone."""
+    runs.settle(run_id)
+
+
 @shared_task
 def sweep() -> dict[str, int]:
     """Send what was lost on the way: due fetches, lost leases and messages, runs whose last message never came, alerts.
 
-    Returns what was repaired, which Flower shows.
+    And what a cancel, which acts at once, leaves to be done. Returns what was repaired, which Flower shows.
     """
     for name in workers.bury_lost():
         alert(f"worker-lost:{name}", f"Worker {name} is lost", "It was not heard of; what it held is taken back.")
@@ -123,6 +129,8 @@ def sweep() -> dict[str, int]:
         except Exception:  # whatever is wrong with one run, the others go on
             log.exception("run %s of %s cannot go on", run.pk, run.provider, extra={"run": run.pk})
             alert(f"sweep:{run.pk}", f"Run {run.pk} of {run.provider} cannot go on", traceback.format_exc())
+    for run_id in runs.unsettled():
+        settle_run.delay(run_id)
     for alert_id in alerts.take_untold():
         send_alert.delay(alert_id)
     return {"taken_back": repairs.taken_back, "due": len(repairs.due), "unheard": len(repairs.unheard)}

@@ -52,6 +52,9 @@ class Run(models.Model):
     summary = models.JSONField(default=dict, blank=True, help_text="Totals, taken from the fetches when the run ended.")
     started_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+    settled = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="Of a cancelled run: it is learnt from."
+    )
 
     class Meta:
         constraints = [

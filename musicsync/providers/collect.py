@@ -86,11 +86,13 @@ def page_after(
 
     ``params`` are those that lead there, ``path`` where it is another; ``total`` and ``items`` are what the answer
     said of the list, as ``PageBefore`` has them. ``seam`` are the parameters of a second look, where the same page once
-    more might end before what has moved to its end.
+    more might end before what has moved to its end. Of details it names the page before in any case: by that they are
+    known to be no first page, and go with the one that is (ADR 14).
     """
     params_again = {**request.params, **(seam or {})}
     asked = structs.replace(request, params=params_again, refreshes=None, before=None, again=False)
-    before = None if total is None and not items else PageBefore(request=asked, total=total, items=items)
+    says_nothing = total is None and not items and request.refreshes is None
+    before = None if says_nothing else PageBefore(request=asked, total=total, items=items)
     return Request(
         path=path or request.path,
         params={**request.params, **params},

@@ -36,7 +36,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from musicsync.identifiers import clean_text
 from musicsync.providers import countries, keys, wire
 from musicsync.providers.base import Scope, one_line
-from musicsync.providers.collect import PageBuilder
+from musicsync.providers.collect import PageBuilder, page_after
 from musicsync.providers.oauth import ClientCredentials
 from musicsync.providers.outcomes import by_status
 from musicsync.providers.wire import Each, Number, Text, Token
@@ -319,7 +319,7 @@ def _next_page(links: Links | None, request: Request, page: PageBuilder, place: 
         excerpt = wire.excerpt(links.next)
         page.rejected.append(RejectedItem(path=place, reason="has no cursor to go on at", excerpt=excerpt))
         return []
-    return [Request(path=request.path, params={**request.params, _CURSOR: cursor}, refreshes=request.refreshes)]
+    return [page_after(request, {_CURSOR: cursor}, None)]
 
 
 def _add_included(page: PageBuilder, included: dict[tuple[str, str], Resource]) -> None:

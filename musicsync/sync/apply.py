@@ -11,10 +11,11 @@ from typing import Any, ParamSpec
 
 import msgspec
 from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import Subquery
 from msgspec import Struct
 
 from musicsync.identifiers import clean_text
-from musicsync.models import KnownPage, Rejection
+from musicsync.models import KnownPage, Rejection, Run
 from musicsync.records import KINDS, Kind, Page, Record, RejectedItem, Request
 from musicsync.sync import catalogue, drift, fetches, linking, sources, sql
 from musicsync.sync.catalogue import Cause, Touched
@@ -142,23 +143,25 @@ def not_modified(lease: Lease, known: Known, etag: str | None) -> None:
 def gone(lease: Lease, reason: str) -> None:
     """Apply the answer that something is not there.
 
-    One such answer proves nothing: what the page was for is "missing", and the run goes on by what the page held when
-    it was last read, so that it comes by the pages behind it. The page is dropped when a later run is told the same,
-    and what no page mentions then is gone (``removal``). A page of a list may be gone because the list is shorter now.
+    One such answer proves nothing: what the page was for is "missing", and each run that is told so goes on by what the
+    page held when it was last read, so that it comes by the pages behind it. The page is dropped when a later run is
+    told the same, and what no page mentions then is gone (``removal``). A page of a list may be gone because the list
+    is shorter now.
     """
     if not fetches.hold(lease):
         return
     counts = {"gone": 1}
     _look_again(lease, None)
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
-    if known is not None and known.missing_since_run_id is None:
-        counts["changed"] = 1
-        KnownPage.objects.filter(pk=known.pk).update(missing_since_run=lease.run_id)
-        _mark_missing(lease)
+    if known is not None and _confirms(lease, known.missing_since_run_id):
+        known.delete()
+    elif known is not None:
+        if known.missing_since_run_id is None:
+            counts["changed"] = 1
+            KnownPage.objects.filter(pk=known.pk).update(missing_since_run=lease.run_id)
+            _mark_missing(lease)
         follow_ups = msgspec.convert(known.follow_ups, list[Request])
         fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
-    elif known is not None and _confirms(lease, known.missing_since_run_id):
-        known.delete()
     fetches.close(lease, "gone", counts, reason)
 
 
@@ -352,9 +355,12 @@ def _keep_rejections(lease: Lease, rejected: Sequence[RejectedItem]) -> None:
 def _confirms(lease: Lease, first_run_id: int | None) -> bool:
     """Tell whether an answer proves that a page is not there, as another run was told first.
 
-    A run that began before that one proves nothing, nor does a lookup: either may ask within seconds of it.
+    A run that began before that one had ended proves nothing, nor does a lookup: either may ask within seconds of it.
     """
-    return first_run_id is not None and first_run_id < lease.run_id and lease.mode != "lookup"
+    if first_run_id is None or lease.mode == "lookup":
+        return False
+    this = Run.objects.filter(pk=lease.run_id).values("started_at")
+    return Run.objects.filter(pk=first_run_id, finished_at__lt=Subquery(this)).exists()
 
 
 def _mark_missing(lease: Lease) -> None:

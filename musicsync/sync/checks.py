@@ -1,11 +1,13 @@
 """When each page is asked again: what is due, and what a run learnt (ADR 14).
 
 A page has a time of its own where it holds details (``Request.refreshes``), or is what a scope begins with: the further
-pages of the scope go with it. Feeds, and whatever follows a watermark, have none, since every run asks them.
+pages of a list of details (``Request.before``) and of the scope go with it. Feeds, and whatever follows a watermark,
+have none, since every run asks them.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import NamedTuple, cast
 
 import msgspec
 from msgspec import Struct
@@ -14,10 +16,7 @@ from musicsync.freshness import APPEARED, NOTHING, UNKNOWN, Gamma, interval, lea
 from musicsync.models import Fetch, KnownPage, PageCheck, Provider, Run, Scope, Tuning
 from musicsync.providers import base, registry
 from musicsync.records import Mode, Request, ScopeKind
-from musicsync.sync import sql
-
-Owed = tuple[int, Request]
-"""A request, after the id of the scope that it belongs to."""
+from musicsync.sync import fetches, sql
 
 UNTUNED_PRICE = 0.3
 """In days of truth. A page of which nothing is known is asked again after a week, one that has just appeared after four
@@ -41,6 +40,7 @@ _COLUMNS = {
     "changes": "float8",
     "days": "float8",
 }
+_DEAD = "('dead', 'discarded')"
 _SEEN = "c.changes, c.days, (extract(epoch FROM asked_at - c.checked_at) / 86400)::float8 AS since"
 
 
@@ -67,6 +67,13 @@ def policy_of(provider: Provider) -> Policy:
 # --- what a run asks first --------------------------------------------------------------------------------------------
 
 
+class Plan(NamedTuple):
+    """The requests that a pass over a scope begins with."""
+
+    scope: Scope
+    requests: list[Request]
+
+
 def plan(adapter: base.Adapter, scope: Scope, mode: Mode) -> list[Request]:
     """Return the requests that a pass over the scope begins with."""
     kind = cast("ScopeKind", scope.kind)
@@ -89,68 +96,62 @@ def _has_time(scope: Scope) -> bool:
     return scope.kind != Scope.Kind.FEED and scope.watermark is None
 
 
-def first_asked(provider: Provider, mode: Mode, plans: Sequence[tuple[Scope, list[Request]]]) -> list[Owed]:
-    """Return what a run begins with, in its order: ``plans`` has what its scopes begin with.
+def owe_first(run: Run, plans: Sequence[Plan]) -> None:
+    """Note what a run begins with, in its order: ``plans`` has what its scopes begin with.
 
     An incremental run leaves out the scopes that are not due, and asks besides for details that are. What follows a
-    feed and what was never answered comes first, then what has been due for longest, up to the provider's limit.
+    feed comes first, then what was never read, then details that were found and left undone, then what has been due for
+    longest; of these two, as many as the provider's limit says.
     """
-    if mode != "incremental":
-        return [(scope.pk, request) for scope, requests in plans for request in requests]
-    for cancelled in _cancelled_since_last(provider):
-        settle(cancelled)
-    owed: list[Owed] = []
-    timed: dict[str, list[Owed]] = {}
-    for scope, requests in plans:
-        of_scope = [(scope.pk, request) for request in requests]
-        if requests and _has_time(scope):
-            timed.setdefault(requests[0].key, of_scope)
-        else:
-            owed += of_scope
-    scope_ids = [scope.pk for scope, _ in plans]
-    for row in (*_never_answered(provider, list(timed), scope_ids), *_due(provider, list(timed), scope_ids)):
-        owed += timed.get(row["key"]) or [(row["scope_id"], msgspec.convert(row["request"], Request))]
-    return owed
-
-
-def _never_answered(provider: Provider, first_keys: list[str], scope_ids: list[int]) -> list[sql.Row]:
-    """Return the first pages of scopes that were never read, then details that a run found and left undone."""
-    unread = sql.query(
-        f"SELECT k.key FROM unnest(%s::text[]) WITH ORDINALITY AS k(key, place) "  # noqa: S608
-        f"WHERE NOT EXISTS (SELECT 1 FROM {_CHECK} c WHERE c.provider_id = %s AND c.key = k.key) ORDER BY k.place",
-        [first_keys, provider.pk],
+    if run.mode != Run.Mode.INCREMENTAL:
+        fetches.owe_in_order(run.pk, _in_order(plans))
+        return
+    timed = [plan for plan in plans if _has_time(plan.scope) and plan.requests]
+    read = set(
+        PageCheck.objects.filter(
+            provider=run.provider_id, key__in=[plan.requests[0].key for plan in timed]
+        ).values_list("key", flat=True)
     )
-    undone = sql.query(
-        f"SELECT key, scope_id, request FROM {_CHECK} "  # noqa: S608
-        "WHERE provider_id = %s AND check_at IS NULL AND (scope_id = ANY(%s::bigint[]) OR key = ANY(%s::text[])) "
-        "ORDER BY id",
-        [provider.pk, scope_ids, first_keys],
-    )
-    return unread + undone
+    fetches.owe_in_order(run.pk, _in_order(plan for plan in plans if not _has_time(plan.scope)))
+    fetches.owe_in_order(run.pk, _in_order(plan for plan in timed if plan.requests[0].key not in read))
+    _owe_due(run, timed, [plan.scope.pk for plan in plans])
 
 
-def _due(provider: Provider, first_keys: list[str], scope_ids: list[int]) -> list[sql.Row]:
-    """Return the pages that are due, the most overdue first, as many as a run may ask.
+def _in_order(plans: Iterable[Plan]) -> list[tuple[int, Request]]:
+    return [(plan.scope.pk, request) for plan in plans for request in plan.requests]
 
-    The first page of a scope counts only under its key of now: an adapter may come to ask in another form.
+
+def _owe_due(run: Run, timed: Sequence[Plan], scope_ids: list[int]) -> None:
+    """Owe details that were never answered and pages that are due, the most overdue first, as many as a run may.
+
+    The first page of a scope brings the scope's others along. It counts only under its key of now: an adapter may come
+    to ask in another form. Done in one statement, as there may be a hundred thousand details.
     """
-    return sql.query(
+    planned = [
+        {"first": plan.requests[0].key, "place": place, "scope_id": plan.scope.pk, "key": request.key}
+        | {"request": request}
+        for plan in timed
+        for place, request in enumerate(plan.requests)
+    ]
+    sql.execute(
         f"""
-        SELECT key, scope_id, request FROM {_CHECK}
-        WHERE provider_id = %s AND check_at <= clock_timestamp()
-          AND (request->>'refreshes' IS NOT NULL AND scope_id = ANY(%s::bigint[]) OR key = ANY(%s::text[]))
-        ORDER BY check_at, id LIMIT %s
+        INSERT INTO {_FETCH} (run_id, scope_id, key, request, counts)
+        SELECT %s, coalesce(p.scope_id, c.scope_id), coalesce(p.key, c.key), coalesce(p.request, c.request), '{{}}'
+        FROM (
+            SELECT id, key, scope_id, request, check_at FROM {_CHECK}
+            WHERE provider_id = %s AND (check_at IS NULL OR check_at <= clock_timestamp())
+              AND (request->>'refreshes' IS NOT NULL AND scope_id = ANY(%s::bigint[]) OR key = ANY(%s::text[]))
+            ORDER BY check_at NULLS FIRST, id LIMIT %s
+        ) c LEFT JOIN jsonb_to_recordset(%s::jsonb)
+            AS p(first text, place int, scope_id bigint, key text, request jsonb) ON p.first = c.key
+        ORDER BY c.check_at NULLS FIRST, c.id, p.place
+        ON CONFLICT (run_id, key) DO NOTHING
         """,  # noqa: S608
-        [provider.pk, scope_ids, first_keys, provider.most_checks],
+        [
+            *(run.pk, run.provider_id, scope_ids, [plan.requests[0].key for plan in timed], run.provider.most_checks),
+            msgspec.json.encode(planned).decode(),
+        ],
     )
-
-
-def _cancelled_since_last(provider: Provider) -> list[Run]:
-    """Return the cancelled runs since the last that went to its end: a cancel acts at once, and settles nothing."""
-    ended = Run.objects.filter(provider=provider).exclude(status__in=(Run.Status.CANCELLED, Run.Status.RUNNING))
-    last = ended.filter(mode=Run.Mode.INCREMENTAL).order_by("-pk").values_list("pk", flat=True).first()
-    cancelled = Run.objects.filter(provider=provider, status=Run.Status.CANCELLED, pk__gt=last or 0)
-    return list(cancelled.select_related("provider").order_by("pk"))
 
 
 # --- what a run learnt ------------------------------------------------------------------------------------------------
@@ -159,19 +160,23 @@ def _cancelled_since_last(provider: Provider) -> list[Run]:
 def settle(run: Run) -> None:
     """Set when the pages that an ended run asked are due again, by what it learnt of them; a second time is no harm.
 
-    A scope was checked where all its pages were applied, and has changed where one of them has; otherwise it stays due.
-    Details that nobody answered and nobody knows are noted, so that they are not lost.
+    A scope was checked where all its pages were applied, and has changed where one of them has. What has a dead page is
+    put off, so that it does not stand before all others each time. Details that nobody answered and nobody knows are
+    noted, so that they are not lost.
     """
     policy = policy_of(run.provider)
     scopes = _scopes_asked(run)
     unread_before = {row["scope_id"] for row in scopes if row["since"] is None}
-    _keep(run, policy, [(row, NOTHING) for row in scopes])
+    _keep(run, policy, [(row, NOTHING) for row in scopes if row["is_whole"]])
+    _put_off(run, policy, [row for row in scopes if row["is_dead"]])
     for chunk in _details_asked(run):
         done = [row for row in chunk if row["is_whole"]]
         _forget(run, [row["key"] for row in done if row["is_gone"]])
         answered = [row for row in done if not row["is_gone"]]
         _keep(run, policy, [(row, _first_seen(run, row, unread_before)) for row in answered])
+        _put_off(run, policy, [row for row in chunk if row["is_dead"]])
         _note_undone(run, [row for row in chunk if not row["is_whole"] and not row["is_known"]])
+    _ask_before_long(run, policy)
 
 
 def forget(provider: Provider) -> None:
@@ -182,12 +187,16 @@ def forget(provider: Provider) -> None:
     PageCheck.objects.filter(provider=provider).delete()
 
 
-def forget_unknown(provider_id: int) -> None:
-    """Ask no more for what no page leads to: for the end of a full run that dropped such pages."""
+def forget_unknown(provider_id: int, run_ids: list[int]) -> None:
+    """Ask no more for what no page leads to: for the end of a full run that dropped such pages.
+
+    What one of the runs has owed is led to, whether somebody answered or not.
+    """
     sql.execute(
-        f"DELETE FROM {_CHECK} c WHERE c.provider_id = %s AND NOT EXISTS "  # noqa: S608
-        f"(SELECT 1 FROM {_PAGE} k WHERE k.provider_id = c.provider_id AND k.key = c.key)",
-        [provider_id],
+        f"DELETE FROM {_CHECK} c WHERE c.provider_id = %s "  # noqa: S608
+        f"AND NOT EXISTS (SELECT 1 FROM {_PAGE} k WHERE k.provider_id = c.provider_id AND k.key = c.key) "
+        f"AND NOT EXISTS (SELECT 1 FROM {_FETCH} f WHERE f.run_id = ANY(%s::bigint[]) AND f.key = c.key)",
+        [provider_id, run_ids],
     )
 
 
@@ -198,17 +207,19 @@ def _first_seen(run: Run, row: sql.Row, unread_before: set[int]) -> Gamma:
 
 
 def _scopes_asked(run: Run) -> list[sql.Row]:
-    """Return the first page of each scope that was read to its end, with what became of all its pages together."""
+    """Return the first page of each scope that the run asked, with what became of all its pages together."""
     return sql.query(
         f"""
         WITH asked AS (
-            SELECT f.scope_id, min(f.id) AS first_id, max(f.finished_at) AS asked_at,
-                   bool_or(f.counts ? 'changed') AS changed
+            SELECT f.scope_id, min(f.id) FILTER (WHERE f.request->>'again' IS NULL) AS first_id,
+                   max(f.finished_at) AS asked_at,
+                   bool_or(f.counts ? 'changed') AS changed, bool_and(f.status = 'applied') AS is_whole,
+                   bool_or(f.status IN {_DEAD}) AS is_dead
             FROM {_FETCH} f JOIN {_SCOPE} s ON s.id = f.scope_id
             WHERE f.run_id = %s AND f.request->>'refreshes' IS NULL AND s.kind <> 'feed' AND s.watermark IS NULL
-            GROUP BY f.scope_id HAVING bool_and(f.status = 'applied')
+            GROUP BY f.scope_id
         )
-        SELECT asked.scope_id, f.key, f.request, asked_at, changed, {_SEEN}
+        SELECT asked.scope_id, f.key, f.request, asked_at, changed, is_whole, is_dead, {_SEEN}
         FROM asked JOIN {_FETCH} f ON f.id = asked.first_id
             LEFT JOIN {_CHECK} c ON c.provider_id = %s AND c.key = f.key
         WHERE c.checked_at IS NULL OR c.checked_at < asked_at
@@ -218,17 +229,19 @@ def _scopes_asked(run: Run) -> list[sql.Row]:
 
 
 def _details_asked(run: Run) -> Iterator[list[sql.Row]]:
-    """Yield the details that the run owed, with what became of each, but for those that were settled before."""
+    """Yield the first pages of details that the run owed, with what became of each, if that was not settled before."""
     last = ""
     while rows := sql.query(
         f"""
-        SELECT f.scope_id, f.key, f.request, asked_at, f.counts ? 'changed' AS changed, {_SEEN},
-               f.status = 'applied' AS is_whole, k.id IS NOT NULL AS is_known,
+        SELECT coalesce(k.scope_id, f.scope_id) AS scope_id, f.key, f.request, asked_at,
+               f.counts ? 'changed' AS changed, {_SEEN},
+               f.status = 'applied' AS is_whole, f.status IN {_DEAD} AS is_dead, k.id IS NOT NULL AS is_known,
                k.id IS NULL AND f.outcome = 'gone' AS is_gone, c.checked_at >= asked_at AS is_settled
         FROM {_FETCH} f CROSS JOIN LATERAL (SELECT f.finished_at AS asked_at) finished
             LEFT JOIN {_PAGE} k ON k.provider_id = %s AND k.key = f.key
             LEFT JOIN {_CHECK} c ON c.provider_id = %s AND c.key = f.key
-        WHERE f.run_id = %s AND f.key > %s AND f.request->>'refreshes' IS NOT NULL ORDER BY f.key LIMIT {_CHUNK}
+        WHERE f.run_id = %s AND f.key > %s AND f.request->>'refreshes' IS NOT NULL AND NOT f.request ? 'before'
+        ORDER BY f.key LIMIT {_CHUNK}
         """,  # noqa: S608
         [run.provider_id, run.provider_id, run.pk, last],
     ):
@@ -245,15 +258,16 @@ def _keep(run: Run, policy: Policy, asked: Sequence[tuple[sql.Row, Gamma]]) -> N
         seen = first_seen if row["since"] is None else _learnt(policy, row)
         kept = {name: row[name] for name in ("scope_id", "key", "request")} | {"checked_at": row["asked_at"]}
         rows.append(kept | {"wait_days": policy.wait(seen), "changes": seen.changes, "days": seen.days})
+    # As its page, a time stays with the scope whose runs lead to it: that of a lookup is mostly not followed.
+    of_runs = "" if run.mode == Run.Mode.LOOKUP else "scope_id = EXCLUDED.scope_id, request = EXCLUDED.request,"
     sql.execute(
         f"""
         INSERT INTO {_CHECK} (provider_id, scope_id, key, request, checked_at, check_at, changes, days)
         SELECT %s, scope_id, key, request, checked_at, checked_at + wait_days * interval '1 day', changes, days
         FROM jsonb_to_recordset(%s::jsonb) AS r({", ".join(f"{name} {type_}" for name, type_ in _COLUMNS.items())})
         ORDER BY key
-        ON CONFLICT (provider_id, key) DO UPDATE SET scope_id = EXCLUDED.scope_id, request = EXCLUDED.request,
-            checked_at = EXCLUDED.checked_at, check_at = EXCLUDED.check_at, changes = EXCLUDED.changes,
-            days = EXCLUDED.days
+        ON CONFLICT (provider_id, key) DO UPDATE SET {of_runs} checked_at = EXCLUDED.checked_at,
+            check_at = EXCLUDED.check_at, changes = EXCLUDED.changes, days = EXCLUDED.days
         """,  # noqa: S608
         [run.provider_id, msgspec.json.encode(rows).decode()],
     )
@@ -263,6 +277,30 @@ def _learnt(policy: Policy, row: sql.Row) -> Gamma:
     """Return what was seen of a page with this check; never less than nothing, which another prior could not bear."""
     seen = learnt(policy.prior, Gamma(row["changes"], row["days"]), row["since"], changed=row["changed"])
     return Gamma(max(0.0, seen.changes), max(0.0, seen.days))
+
+
+def _put_off(run: Run, policy: Policy, rows: Sequence[sql.Row]) -> None:
+    """Let what could not be read be due after the shortest wait, where it has a time; what was seen of it stays."""
+    if not rows:
+        return
+    wait = timedelta(days=policy.least)
+    due = [{"key": row["key"], "check_at": row["asked_at"] + wait} for row in rows]
+    sql.execute(
+        f"UPDATE {_CHECK} c SET check_at = greatest(c.check_at, r.check_at) "  # noqa: S608
+        "FROM jsonb_to_recordset(%s::jsonb) AS r(key text, check_at timestamptz) "
+        "WHERE c.provider_id = %s AND c.key = r.key",
+        [msgspec.json.encode(due).decode(), run.provider_id],
+    )
+
+
+def _ask_before_long(run: Run, policy: Policy) -> None:
+    """Let details of which a further page could not be read be due after the shortest wait: it goes with them."""
+    sql.execute(
+        f"UPDATE {_CHECK} c SET check_at = least(c.check_at, f.finished_at + %s * interval '1 day') "  # noqa: S608
+        f"FROM {_FETCH} f WHERE f.run_id = %s AND f.status <> 'applied' AND f.request ? 'before' "
+        "AND c.provider_id = %s AND c.request->'refreshes' = f.request->'refreshes' AND c.checked_at < f.finished_at",
+        [policy.least, run.pk, run.provider_id],
+    )
 
 
 def _forget(run: Run, keys: list[str]) -> None:
@@ -290,16 +328,11 @@ def _note_undone(run: Run, rows: list[sql.Row]) -> None:
 def tune(provider: Provider) -> None:
     """Learn the provider's prior and price from a sample of its pages, so that its incremental runs are used up.
 
-    Nothing changes where the sample is too small to say anything.
+    Pages of scopes that are not followed are asked by none of them, and do not count. Nothing changes where the sample
+    is too small to say anything.
     """
-    sample = [
-        Gamma(row["changes"], row["days"])
-        for row in sql.query(
-            f"SELECT changes, days FROM {_CHECK} WHERE provider_id = %s AND check_at IS NOT NULL "  # noqa: S608
-            "ORDER BY random() LIMIT %s",
-            [provider.pk, SAMPLE],
-        )
-    ]
+    timed = PageCheck.objects.filter(provider=provider, check_at__isnull=False, scope__active=True)
+    sample = [Gamma(*seen) for seen in timed.order_by("?").values_list("changes", "days")[:SAMPLE]]
     if len(sample) < LEAST_SAMPLE:
         return
     policy = policy_of(provider)
@@ -307,8 +340,7 @@ def tune(provider: Provider) -> None:
     rate = sum(belief.rate for belief in beliefs) / len(beliefs)
     still = sum(belief.is_still(_MONTH) for belief in beliefs) / len(beliefs)
     prior = prior_of(min(max(rate, _SLOWEST), _FASTEST), still)
-    pages = PageCheck.objects.filter(provider=provider, check_at__isnull=False).count()
-    of_sample = provider.most_checks * _runs_a_day(provider) * len(sample) / pages
+    of_sample = provider.most_checks * _runs_a_day(provider) * len(sample) / timed.count()
 
     def checks_a_day(price: float) -> float:
         tried = Policy(prior, price, policy.least, policy.most)

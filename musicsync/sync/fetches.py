@@ -15,11 +15,12 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
+from django.db import OperationalError, transaction
 from msgspec import Struct
+from psycopg.errors import LockNotAvailable
 
 from musicsync.identifiers import clean_text
-from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Worker
+from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Scope, Worker
 from musicsync.records import Mode, Request
 from musicsync.redaction import redacted
 from musicsync.sync import sql, workers
@@ -47,13 +48,15 @@ SHED_SECONDS = 3.0
 _FIRST_DELAY_SECONDS = 2.0
 _AWAY_SECONDS = 2.0
 TURNED_AWAY_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 20
+"""How long a page waits for removals: a task has 60 s in all, its request included."""
 PROBE_LOOK_SECONDS = 5
 """What waits for a probe that is due already looks again after this: the sweep sends it, which may be late."""
 _MOST_ERROR_TEXT = 4000
 _PLAN_CHUNK = 5000
 
-_FETCH, _RUN, _PROVIDER, _BUDGET, _PAGE, _CIRCUIT, _WORKER = (
-    model._meta.db_table for model in (Fetch, Run, Provider, Budget, KnownPage, Circuit, Worker)
+_FETCH, _RUN, _PROVIDER, _BUDGET, _PAGE, _SCOPE, _CIRCUIT, _WORKER = (
+    model._meta.db_table for model in (Fetch, Run, Provider, Budget, KnownPage, Scope, Circuit, Worker)
 )
 
 _ASKING = f"""
@@ -62,8 +65,8 @@ _ASKING = f"""
     WHERE r.status = 'running' AND asking.status = 'leased' AND p.budget_id ="""  # noqa: S608
 
 _READ_ELSEWHERE = f"""EXISTS (
-    SELECT 1 FROM {_RUN} other JOIN {_FETCH} same ON same.run_id = other.id AND same.key = f.key
-    WHERE other.status = 'running' AND other.provider_id = r.provider_id AND other.id <> r.id
+    SELECT 1 FROM {_RUN} other JOIN {_FETCH} same ON same.run_id = other.id AND same.key = {{fetch}}.key
+    WHERE other.status = 'running' AND other.provider_id = {{run}}.provider_id AND other.id <> {{run}}.id
       AND same.status = 'leased')"""  # noqa: S608
 """Whether another run has the same page in hand: the older of two answers must not be applied last."""
 _LOOKED_UP = f"""EXISTS (
@@ -71,8 +74,12 @@ _LOOKED_UP = f"""EXISTS (
         LEFT JOIN {_CIRCUIT} lc ON lc.provider_id = lp.id
     WHERE l.status = 'running' AND l.mode = 'lookup' AND lp.budget_id = b.id AND lc.opened_at IS NULL
       AND lf.status IN ('queued', 'waiting') AND lf.attempts = 0 AND lf.slot_at IS NULL
-      AND coalesce(lf.not_before, clock_timestamp()) <= clock_timestamp() + interval '{LONGEST_HOLD_SECONDS} s')"""  # noqa: S608
-"""Whether the budget's next slot is for a lookup, which somebody waits for, and which has not asked yet."""
+      AND coalesce(lf.not_before, clock_timestamp()) <= clock_timestamp() + interval '{LONGEST_HOLD_SECONDS} s'
+      AND NOT {_READ_ELSEWHERE.format(fetch="lf", run="l")})"""  # noqa: S608
+"""Whether the budget's next slot is for a lookup, which somebody waits for, and which has not asked yet.
+
+What waits until another run has done with its page takes no slot before.
+"""
 
 _LOST = f"""
     crashes = f.crashes + 1, lease_token = NULL, finished_at = clock_timestamp(),
@@ -108,6 +115,10 @@ class Lease(Struct, frozen=True):
     def budget_id(self) -> int:
         """Return whose turn it is."""
         return self.turn.budget_id
+
+
+class RemovalsUnderWay(Exception):
+    """A lookup applies nothing while removals of its provider are carried out, which of a large one take minutes."""
 
 
 class Postponed(Struct, frozen=True):
@@ -154,7 +165,7 @@ def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_S
                       p.budget_id, r.mode, f.key, f.request, f.attempts, c.opened_at, clock_timestamp() AS now,
                       CASE WHEN was.slot_at + {MOVED} > clock_timestamp() THEN was.slot_at END AS held_at,
                       CASE WHEN b.concurrency > 0 THEN b.concurrency <= ({_ASKING} b.id) ELSE false END
-                          OR {_READ_ELSEWHERE}
+                          OR {_READ_ELSEWHERE.format(fetch="f", run="r")}
                           OR r.mode <> 'lookup' AND was.slot_at IS NULL AND {_LOOKED_UP} AS is_turned_away
         ), slot AS (  -- its own, or else the next; it is counted when it is used
             UPDATE {_BUDGET} b
@@ -194,16 +205,30 @@ def _leased(row: sql.Row) -> Lease | Postponed | None:
 def hold(lease: Lease) -> bool:
     """Lock the leased row for the rest of the transaction; ``False`` where the lease is not valid any more.
 
-    A lookup waits for removals of its provider that are under way (``stop_lookups``).
+    A lookup waits for removals of its provider that are under way (``stop_lookups``), for a while.
+
+    Raises:
+        RemovalsUnderWay: they take longer.
     """
     if lease.mode == "lookup":
-        sql.query(f"SELECT 1 FROM {_PROVIDER} WHERE id = %s FOR SHARE", [lease.provider_id])  # noqa: S608
+        _wait_for_removals(lease.provider_id)
     return bool(
         sql.query(
             f"SELECT 1 FROM {_FETCH} WHERE id = %s AND lease_token = %s AND status = 'leased' FOR UPDATE",  # noqa: S608
             [lease.id, lease.token],
         )
     )
+
+
+def _wait_for_removals(provider_id: int) -> None:
+    sql.execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT_SECONDS}s'")
+    try:
+        sql.query(f"SELECT 1 FROM {_PROVIDER} WHERE id = %s FOR SHARE", [provider_id])  # noqa: S608
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise RemovalsUnderWay("removals of its provider are under way") from error
+        raise
+    sql.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def stop_lookups(provider_id: int) -> None:
@@ -284,10 +309,13 @@ def owe(run_id: int, provider_id: int, mode: str, scope_id: int, requests: Seque
     """Note the requests that the run owes its provider; those that it already does are left as they are.
 
     What a page leads to is asked by an incremental run only where it is not known: details that are known are asked
-    when their time has come (``checks``). It goes through such a page by what the page held when it was last read, so
-    that whatever is missing behind it is found.
+    when their time has come (``checks``), but for further pages of a list, which go with the first. It goes through
+    such a page by what the page held when it was last read, so that whatever is missing behind it is found.
     """
-    owed = _unknown(provider_id, requests) if mode == Run.Mode.INCREMENTAL else list(requests)
+    owed = list(requests)
+    if mode == Run.Mode.INCREMENTAL:
+        first_pages = [request for request in requests if not request.before]
+        owed = [request for request in requests if request.before] + _unknown(provider_id, scope_id, first_pages)
     owe_in_order(run_id, [(scope_id, request) for request in owed])
 
 
@@ -399,8 +427,12 @@ def any_open(run_id: int) -> bool:
     return Fetch.objects.filter(run_id=run_id, status__in=Fetch.OPEN).exists()
 
 
-def _unknown(provider_id: int, requests: Sequence[Request]) -> list[Request]:
-    """Return the requests to send so that all pages behind these are known."""
+def _unknown(provider_id: int, scope_id: int, requests: Sequence[Request]) -> list[Request]:
+    """Return the requests to send so that all pages behind these are known.
+
+    What belongs to another scope that is not followed, such as a lookup's, counts as not known: it is asked for once,
+    and so taken over.
+    """
     owed: dict[str, Request] = {}
     passed: set[str] = set()
     ahead = {request.key: request for request in requests}
@@ -409,8 +441,9 @@ def _unknown(provider_id: int, requests: Sequence[Request]) -> list[Request]:
         pages = {
             row["key"]: row["follow_ups"]
             for row in sql.query(
-                f"SELECT key, follow_ups FROM {_PAGE} WHERE provider_id = %s AND key = ANY(%s::text[])",  # noqa: S608
-                [provider_id, details],
+                f"SELECT k.key, k.follow_ups FROM {_PAGE} k JOIN {_SCOPE} s ON s.id = k.scope_id "  # noqa: S608
+                "WHERE k.provider_id = %s AND k.key = ANY(%s::text[]) AND (s.active OR s.id = %s)",
+                [provider_id, details, scope_id],
             )
         }
         owed |= {key: request for key, request in ahead.items() if key not in pages}

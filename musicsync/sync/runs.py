@@ -67,8 +67,7 @@ def open_run(
     try:
         with transaction.atomic():
             run.save(force_insert=True)
-            plans = [(followed, _plan(adapter, followed, mode)) for followed in scopes]
-            fetches.owe_in_order(run.pk, checks.first_asked(provider, mode, plans))
+            checks.owe_first(run, [checks.Plan(followed, _plan(adapter, followed, mode)) for followed in scopes])
     except IntegrityError as error:
         raise _refusal(error, run) from error
     return run
@@ -80,7 +79,7 @@ def _plan(adapter: base.Adapter, followed: Scope, mode: Mode) -> list[Request]:
 
 
 def finish(run_id: int) -> Run | None:
-    """End the run if nothing is owed any more: removals, watermarks, next checks, totals, status.
+    """End the run if nothing is owed any more: watermarks, next checks, totals, removals, status.
 
     Returns ``None`` where it goes on, has ended before, or is being ended by another worker.
     """
@@ -90,18 +89,18 @@ def finish(run_id: int) -> Run | None:
         if run is None or fetches.any_open(run_id):
             return None
         dead = Fetch.objects.filter(run=run, status__in=_NEVER_APPLIED).count()
-        totals = run_totals(run_id)
+        _keep_watermarks(run)
+        checks.settle(run)
+        totals = run_totals(run_id) | {"distinct_tracks": _distinct_tracks(run_id)}
         run.status = Run.Status.DONE
         if dead:
-            run.status = Run.Status.ERRORS if totals.get("requests", 0) > dead else Run.Status.FAILED
+            run.status = Run.Status.ERRORS if totals["requests"] > dead else Run.Status.FAILED
             run.error = _first_error(run, dead)
         elif run.mode == Run.Mode.FULL and run.scope_id is None and _is_latest(run):
-            # A page that one scope has no more may be another's: only a run over all of them can tell.
+            # A page that one scope has no more may be another's: only a run over all of them can tell. Last, because
+            # from here on lookups wait for the end of the transaction.
             totals |= _remove(run)
-        if not dead:
-            _keep_watermarks(run)
-        checks.settle(run)
-        run.summary = totals | {"distinct_tracks": _distinct_tracks(run_id)}
+        run.summary = totals
         run.finished_at = Now()
         run.save()
     run.refresh_from_db()
@@ -111,15 +110,21 @@ def finish(run_id: int) -> Run | None:
 def approve(run: Run) -> dict[str, int]:
     """Carry out the removals that a held run asked about; return what was removed.
 
+    Meanwhile the run is under way, and so no other but lookups: what that read would be removed with the rest.
+
     Raises:
+        AlreadyRunning: the provider has a run under way.
         MusicsyncError: the run is not held, or a later run of the provider has read newer evidence.
     """
-    if not _is_latest(run):
-        raise MusicsyncError(f"run {run.pk} is not the latest of {run.provider}: start a full run and approve that one")
     with transaction.atomic():
-        held = Run.objects.select_for_update().get(pk=run.pk)
+        held = Run.objects.select_for_update(of=("self",)).select_related("provider").get(pk=run.pk)
         if held.status != Run.Status.HELD:
             raise MusicsyncError(f"run {run.pk} is {held.get_status_display()}: there is nothing to approve")
+        _reopen(held)
+        if not _is_latest(held):
+            raise MusicsyncError(
+                f"run {run.pk} is not the latest of {held.provider}: start a full run and approve that one"
+            )
         removed = removal.remove(held, removal.find(held))
         held.status, held.error, held.summary = Run.Status.DONE, "", held.summary | removed
         held.save()
@@ -148,6 +153,26 @@ def cancel(run: Run) -> int:
             cancelled += more
         Run.objects.filter(pk=run.pk).update(summary=run_totals(run.pk))
     return cancelled
+
+
+def unsettled() -> list[int]:
+    """Return the cancelled runs of which nothing was learnt yet, those apart whose fetches are pruned."""
+    cancelled = Run.objects.filter(status=Run.Status.CANCELLED, settled=False)
+    return list(cancelled.filter(finished_at__gt=timezone.now() - KEEP_FETCHES).values_list("pk", flat=True))
+
+
+def settle(run_id: int) -> None:
+    """Learn from what a cancelled run read, and note what it left undone, where nobody did or does that already.
+
+    A cancel acts at once, and of a large run this takes minutes.
+    """
+    with transaction.atomic():
+        locked = Run.objects.select_for_update(of=("self",), no_key=True, skip_locked=True).select_related("provider")
+        run = locked.filter(pk=run_id, status=Run.Status.CANCELLED, settled=False).first()
+        if run is not None:
+            checks.settle(run)
+            run.settled = True
+            run.save(update_fields=["settled"])
 
 
 def replay(run: Run, chosen: QuerySet[Fetch]) -> int:
@@ -245,11 +270,16 @@ def _remove(run: Run) -> dict[str, int]:
 
 
 def _keep_watermarks(run: Run) -> None:
-    """Keep where the next incremental run goes on: the mark of each scope's first page, which all later ones pass."""
+    """Keep where the next incremental run goes on: the mark of each scope's first page, which all later ones pass.
+
+    It moves where the scope's own pages were all applied; details that were not are noted (``checks``).
+    """
     rows = sql.query(
         f"SELECT DISTINCT ON (f.scope_id) f.scope_id, k.watermark FROM {_FETCH} f "  # noqa: S608
         f"JOIN {_PAGE} k ON k.provider_id = %s AND k.key = f.key "
-        "WHERE f.run_id = %s AND k.watermark IS NOT NULL ORDER BY f.scope_id, f.id",
+        "WHERE f.run_id = %s AND k.watermark IS NOT NULL AND NOT EXISTS ("
+        f"SELECT 1 FROM {_FETCH} own WHERE own.run_id = f.run_id AND own.scope_id = f.scope_id "
+        "AND own.status <> 'applied' AND own.request->>'refreshes' IS NULL) ORDER BY f.scope_id, f.id",
         [run.provider_id, run.pk],
     )
     for row in rows:

@@ -27,7 +27,7 @@ from musicsync.redaction import keep_secrets_out
 from musicsync.sync import apply, budget, circuit, fetches, limits, pages, sql
 from musicsync.sync.asking import READY_SECONDS, client_for, get, in_turn, probe, refusal, sleep_until, wait_for_turn
 from musicsync.sync.drift import Drifted
-from musicsync.sync.fetches import Lease, Postponed
+from musicsync.sync.fetches import Lease, Postponed, RemovalsUnderWay
 
 SendAhead = Callable[[Sequence[int]], None]
 
@@ -90,6 +90,8 @@ def work(
     except SystemExit:
         _hand_back(lease, "its worker was told to stop")
         raise
+    except RemovalsUnderWay as error:
+        return Step(postponed=fetches.hand_back(lease, str(error)))
     except Error as error:
         if sql.is_away(error):
             return Step(postponed=_hand_back(lease, f"the database was away: {error}"))

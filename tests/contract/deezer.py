@@ -208,7 +208,10 @@ SPEC = Spec(
             name="tracks of a listed album, with more to come",
             request=tracks(0, ("release", "21")),
             body={"data": [LISTED], "next": "https://api.deezer.com/album/21/tracks?index=1&limit=100"},
-            page=Page(records=(ADA, LISTED_RECORD), follow_ups=(tracks(1, ("release", "21")),)),
+            page=Page(
+                records=(ADA, LISTED_RECORD),
+                follow_ups=(page_after(tracks(0, ("release", "21")), {"index": "1"}, None),),
+            ),
         ),
         Said(
             name="track by its ISRC",

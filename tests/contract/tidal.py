@@ -3,6 +3,7 @@ import json
 import msgspec
 
 from musicsync.providers import registry
+from musicsync.providers.collect import page_after
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -113,8 +114,13 @@ def album(number: int = 21, *, details: bool = False) -> Request:
     return get(f"albums/{number}", "artists,items.artists,providers", details=details)
 
 
-def items(cursor: str, *, details: bool = False) -> Request:
-    return get("albums/21/relationships/items", "items.artists", details=details, **{"page[cursor]": cursor})
+def items(cursor: str = "", *, details: bool = False) -> Request:
+    at = {"page[cursor]": cursor} if cursor else {}
+    return get("albums/21/relationships/items", "items.artists", details=details, **at)
+
+
+def items_after(before: Request, cursor: str) -> Request:
+    return page_after(before, {"page[cursor]": cursor}, None)
 
 
 def by_isrc() -> Request:
@@ -239,7 +245,7 @@ SPEC = Spec(
                         excerpt='{"type": "tracks", "id": "33"}',
                     ),
                 ),
-                follow_ups=(items("3nI1Esi=", details=True),),
+                follow_ups=(items_after(items(details=True), "3nI1Esi="),),
             ),
         ),
         Said(
@@ -250,7 +256,9 @@ SPEC = Spec(
                 "links": {"next": "/albums/21/relationships/items?page%5Bcursor%5D=more"},
                 "included": [DUSK, ADA],
             },
-            page=Page(records=(DUSK_RECORD, ADA_RECORD), follow_ups=(items("more", details=True),)),
+            page=Page(
+                records=(DUSK_RECORD, ADA_RECORD), follow_ups=(items_after(items("3nI1Esi=", details=True), "more"),)
+            ),
         ),
         Said(
             name="tracks by their ISRC",

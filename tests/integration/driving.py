@@ -3,7 +3,7 @@
 import heapq
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
@@ -121,6 +121,26 @@ def in_threads(*functions: object) -> list[object]:
 
     with ThreadPoolExecutor(len(functions)) as pool:
         return [future.result(LIMIT_SECONDS) for future in [pool.submit(call, function) for function in functions]]
+
+
+def aside(function: Callable[[], object]) -> threading.Thread:
+    """Call the function in a thread, and return as soon as somebody waits for a lock."""
+
+    def call() -> None:
+        try:
+            function()
+        finally:
+            connection.close()
+
+    def somebody_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+            return cursor.fetchone() is not None
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    wait_until(somebody_waits)
+    return thread
 
 
 def follow(

@@ -22,6 +22,7 @@ from musicsync.models import (
     Circuit,
     Fetch,
     Provider,
+    Release,
     Run,
     Scope,
     SourceArtist,
@@ -369,6 +370,12 @@ def test_refresh_of_a_row_asks_each_provider_that_has_it_and_says_which_cannot(
     assert "of dz started (lookup of release:302127): this run needs 1 more request" in said
     assert "\nshop: Bulk feed cannot follow a release; it can follow: feed" in said
     assert Run.objects.get(mode="lookup").provider.slug == "dz"
+
+
+def test_refresh_finds_a_release_whose_number_is_as_long_as_a_code(world: SimpleNamespace) -> None:
+    number = 100_000_000_007
+    SourceRelease.objects.update(release=Release.objects.create(pk=number, title="Blue Heart"))
+    assert "of dz started (lookup of release:302127)" in say("refresh", "release", str(number))
 
 
 def test_refresh_says_what_a_lookup_waits_for(deezer: Provider) -> None:

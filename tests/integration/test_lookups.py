@@ -1,20 +1,30 @@
 """Lookups of one thing beside another run of the same provider: they go first, and leave its evidence as it is."""
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Scope, SourceRelease, SourceTrack
+from musicsync.models import (
+    Budget,
+    Circuit,
+    Fetch,
+    KnownPage,
+    PageCheck,
+    Provider,
+    Run,
+    Scope,
+    SourceRelease,
+    SourceTrack,
+)
 from musicsync.records import MusicsyncError, Page, Record, Request
 from musicsync.sync import apply, fetches, lookups, pages, runs
 from musicsync.sync.lookups import Target
+from musicsync.sync.work import Step, work
 from tests.helpers import wait_until
 from tests.integration.cataloguing import catalogue
-from tests.integration.driving import control, drive, follow, in_threads, sync
+from tests.integration.driving import aside, control, drive, follow, in_threads, sync
 from tests.integration.paging import full_run, lease, open_run, provider, release, track
 
 
@@ -154,6 +164,19 @@ def test_what_a_lookup_reads_meanwhile_is_not_removed(one: Provider, first: bool
     assert states() == {"t1": "present", "t2": "gone"}
 
 
+def test_what_a_lookup_left_undone_meanwhile_is_not_forgotten(one: Provider) -> None:
+    run, lookup = open_run(one, ["a"]), look_up(one, "artist")
+    album = Request(path="album", refreshes=("release", "9"))
+    apply.page(lease(lookup, "artist"), Page(follow_ups=(album,)), None, 1)
+    fetches.bury(lease(lookup, "album"), "no")
+    runs.finish(lookup.pk)
+    apply.page(lease(run, "a"), Page(records=tuple(tracks(1))), None, 1)
+    assert runs.finish(run.pk).status == "done"
+    assert PageCheck.objects.filter(key="album", check_at=None).exists()
+    full_run(one, {"a": tracks(1)})
+    assert not PageCheck.objects.filter(key="album").exists()
+
+
 def test_a_page_that_is_looked_up_stays_with_the_scope_that_leads_to_it(one: Provider) -> None:
     full_run(one, {"a": tracks(1), "b": [release(), track("t2", 2)]})
     looked_up(one, {"b": [release(), track("t2", 2), track("t3", 3)]})
@@ -178,6 +201,25 @@ def test_a_page_that_was_looked_up_first_is_taken_over_by_the_run_that_comes_by(
     assert states() == {"t1": "present", "t2": "gone"}
 
 
+def test_an_incremental_run_takes_it_over_too_and_asks_for_it_once(one: Provider) -> None:
+    looked_up(one, {"b": [release(), track("t2", 2)]})
+    album = Request(path="b", refreshes=("release", "r1"))
+
+    def read_the_list() -> Run:
+        run = open_run(one, ["a"], mode="incremental")
+        apply.page(lease(run, "a"), Page(follow_ups=(album,)), None, 1)
+        return run
+
+    run = read_the_list()
+    known = pages.known(one.pk, album, 1)
+    assert known is not None
+    apply.not_modified(lease(run, "b"), known, None)
+    runs.finish(run.pk)
+    feed = one.scopes.get(kind="feed")
+    assert (KnownPage.objects.get(key="b").scope, PageCheck.objects.get(key="b").scope) == (feed, feed)
+    assert not read_the_list().fetches.filter(key="b").exists()
+
+
 def test_what_nobody_else_comes_by_stays_as_it_was_looked_up(one: Provider) -> None:
     looked_up(one, {"b": [release(), track("t2", 2)]})
     full_run(one, {"a": tracks(1)})
@@ -200,6 +242,37 @@ def test_lookups_drop_no_page_however_often_they_are_told_that_it_is_not_there(o
     assert states() == {"t1": "present", "t2": "gone"}
 
 
+def test_a_lookup_that_began_just_before_a_run_gives_it_no_second_answer(one: Provider) -> None:
+    full_run(one, {"a": tracks(1), "b": [release(), track("t2", 2)]})
+    lookup = look_up(one, "b")
+    run = open_run(one, ["a", "b"])
+    apply.gone(lease(lookup, "b"), "GET /b: 404")
+    runs.finish(lookup.pk)
+    apply.page(lease(run, "a"), Page(records=tuple(tracks(1))), None, 1)
+    apply.gone(lease(run, "b"), "GET /b: 404")
+    runs.finish(run.pk)
+    assert set(states().values()) == {"present"}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_run_that_confirms_no_not_found_comes_by_what_is_behind_the_page(one: Provider, first: bool) -> None:
+    """The lookup is told the same and ends, before it comes by anything behind that page."""
+    lookup = look_up(one, "artist") if first else None
+    run = open_run(one, ["artist"])
+    behind = Page(records=tuple(tracks(1)))
+    apply.page(lease(run, "artist"), Page(follow_ups=(Request(path="album"),)), None, 1)
+    apply.page(lease(run, "album"), behind, None, 1)
+    runs.finish(run.pk)
+    run = open_run(one, ["artist"])
+    lookup = lookup or look_up(one, "artist")
+    apply.gone(lease(lookup, "artist"), "GET /artist: 404")
+    runs.cancel(lookup)
+    apply.gone(lease(run, "artist"), "GET /artist: 404")
+    apply.page(lease(run, "album"), behind, None, 1)
+    runs.finish(run.pk)
+    assert states() == {"t1": "present"}
+
+
 def test_a_release_that_was_looked_up_is_still_left_out_of_an_incremental_run(base: str) -> None:
     one = follow(base, "deezer")
     sync(one)
@@ -212,6 +285,9 @@ def test_a_release_that_was_looked_up_is_still_left_out_of_an_incremental_run(ba
     assert dict(KnownPage.objects.values_list("key", "follow_ups")) == follow_ups
     assert sync(one, "incremental").summary["requests"] == lists
     assert catalogue() == before
+    PageCheck.objects.update(check_at=timezone.now())
+    asked = set(Fetch.objects.filter(run=sync(one, "incremental")).values_list("key", flat=True))
+    assert {album.key for album in albums} <= asked
 
 
 def test_a_known_release_that_a_lookup_does_not_find_is_missing_until_the_next_run(base: str) -> None:
@@ -227,26 +303,6 @@ def test_a_known_release_that_a_lookup_does_not_find_is_missing_until_the_next_r
 
 
 # --- at the same moment -----------------------------------------------------------------------------------------------
-
-
-def aside(function: Callable[[], object]) -> threading.Thread:
-    """Call the function in a thread, and return as soon as it waits for a lock."""
-
-    def call() -> None:
-        try:
-            function()
-        finally:
-            connection.close()
-
-    def somebody_waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-            return cursor.fetchone() is not None
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    wait_until(somebody_waits)
-    return thread
 
 
 def test_a_removal_waits_for_the_page_that_a_lookup_applies(transactional_db: None, one: Provider) -> None:
@@ -272,6 +328,22 @@ def test_a_lookup_applies_no_page_amid_a_removal(transactional_db: None, one: Pr
         applying = aside(lambda: apply.page(held, Page(records=(release(), track("t2", 2))), None, 1))
     applying.join(20)
     assert states() == {"t1": "present", "t2": "present"}
+
+
+def test_a_lookup_that_would_wait_too_long_for_removals_gives_its_page_back(
+    transactional_db: None, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetches, "LONGEST_WAIT_SECONDS", 0.05)
+    followed = follow(base, "deezer")
+    key = followed.scopes.earliest("pk").key
+    lookup = lookups.start(Target(followed, "artist", key), "cli").run
+    with transaction.atomic():
+        fetches.stop_lookups(followed.pk)
+        (step,) = in_threads(lambda: work(lookup.fetches.get().pk))
+    assert isinstance(step, Step)
+    assert step.postponed is not None
+    fetch = lookup.fetches.get()
+    assert (fetch.status, fetch.failures, fetch.error) == ("waiting", 0, "removals of its provider are under way")
 
 
 def test_two_runs_that_bring_the_same_page_at_once_write_it_once(transactional_db: None, one: Provider) -> None:
@@ -316,6 +388,7 @@ def test_a_page_that_another_run_has_in_hand_is_asked_for_after_that(one: Provid
     held = lease(run, "a")
     assert claimed(lookup) == ["Postponed"]
     assert Budget.objects.get().used_in_day == 1, "no slot is taken for it"
+    assert isinstance(fetches.claim(run.fetches.get(key="b").pk), fetches.Lease), "nor is one kept for it"
     apply.page(held, Page(), None, 1)
     Fetch.objects.filter(run=lookup).update(not_before=None)
     assert claimed(lookup) == ["Lease"]

@@ -8,13 +8,20 @@ import pytest
 from django.db import connection
 from django.db.models import F
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from musicsync import queries
-from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Tuning
-from musicsync.sync import checks, fetches, runs
+from musicsync import queries, tasks
+from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Scope, Tuning
+from musicsync.providers.collect import page_after
+from musicsync.records import Page, Request
+from musicsync.sync import apply, checks, fetches, lookups, runs
+from musicsync.sync import pages as known_pages
+from musicsync.sync.lookups import Target
 from musicsync.sync.work import work
+from tests.integration import paging
 from tests.integration.driving import control, drive, follow, make_lists_due, sync
+from tests.integration.sending import messages_to
 
 DAY = timedelta(days=1)
 
@@ -130,6 +137,43 @@ def test_a_full_run_asks_for_all_and_sets_the_times(deezer: Provider) -> None:
     assert not PageCheck.objects.filter(checked_at__lt=before).exists()
 
 
+def test_what_was_left_undone_comes_before_what_is_due_and_within_the_same_limit(deezer: Provider) -> None:
+    Provider.objects.update(checks_per_run=3)
+    deezer.refresh_from_db()
+    first, second, due, other = [check.key for check in details()[:4]]
+    PageCheck.objects.filter(key__in=[first, second]).update(check_at=None)
+    set_due(due, timezone.now() - 2 * DAY)
+    set_due(other, timezone.now() - DAY)
+    undone = PageCheck.objects.filter(check_at=None).order_by("pk").values_list("key", flat=True)
+    assert asked(runs.open_run(deezer, "incremental", "cli")) == [*undone, due]
+
+
+def test_an_incremental_run_begins_with_as_many_statements_however_much_is_due(deezer: Provider) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as context:
+            run = runs.open_run(deezer, "incremental", "cli")
+        run.delete()
+        return len(context)
+
+    few = statements()
+    let_pass(60 * DAY)
+    assert statements() == few
+
+
+def test_a_cancelled_run_is_learnt_from_by_a_task_that_the_sweep_sends(db: None) -> None:
+    one = paging.provider("one")
+    run = paging.open_run(one)
+    fetches.owe_in_order(run.pk, [(one.scopes.get().pk, Request(path="album", refreshes=("release", "9")))])
+    runs.cancel(run)
+    assert not PageCheck.objects.exists()
+    with messages_to("maintenance") as sent:
+        tasks.sweep()
+        tasks.settle_run(run.pk)
+        tasks.sweep()
+    assert [(headers["task"], headers["argsrepr"]) for headers in sent] == [(tasks.settle_run.name, f"({run.pk},)")]
+    assert PageCheck.objects.get().check_at is None
+
+
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("end", ["dead", "discarded", "cancelled"])
 def test_what_was_found_and_left_undone_is_asked_for(small: str, end: str) -> None:
@@ -137,11 +181,9 @@ def test_what_was_found_and_left_undone_is_asked_for(small: str, end: str) -> No
     run = runs.open_run(provider, "full", "cli")
     undone = _work_until_an_album_is_owed(run)
     if end == "cancelled":
-        runs.cancel(run)
+        _cancel(run)
     else:
-        lease = fetches.claim(Fetch.objects.get(run=run, key=undone).pk)
-        assert isinstance(lease, fetches.Lease)
-        fetches.bury(lease, "no")
+        _bury(run, undone)
         drive(run)
     if end == "discarded":
         assert runs.discard(Fetch.objects.filter(run=run)) == 1
@@ -156,11 +198,100 @@ def test_what_a_cancelled_run_read_to_its_end_is_not_asked_again(small: str) -> 
     run = runs.open_run(provider, "full", "cli")
     undone = _work_until_an_album_is_owed(run)
     whole = Fetch.objects.get(run=run, status="applied", key__contains="/albums?").key.partition("/albums")[0]
-    runs.cancel(run)
+    _cancel(run)
     again = asked(runs.open_run(provider, "incremental", "cli"))
     scopes = {f"artist/{scope.key}" for scope in provider.scopes.all()}
     assert scopes - set(again) == {whole}
     assert undone in again
+
+
+def test_further_pages_of_details_are_asked_with_the_first(db: None) -> None:
+    one = paging.provider("one")
+    first = Request(path="album", refreshes=("release", "9"))
+    second = page_after(first, {"index": "100"}, 120)
+    pages = {"album": Page(follow_ups=(second,), total=120), second.key: Page(total=120)}
+
+    def read(run: Run, *keys: str) -> None:
+        for key in keys:
+            apply.page(paging.lease(run, key), pages[key], None, 1)
+
+    full = paging.open_run(one)
+    fetches.owe_in_order(full.pk, [(one.scopes.get().pk, first)])
+    read(full, *pages)
+    runs.finish(full.pk)
+    assert PageCheck.objects.get().key == "album"
+    let_pass(60 * DAY)
+    run = runs.open_run(one, "incremental", "cli")
+    Fetch.objects.filter(run=run, key__startswith="feed").delete()
+    known = known_pages.known(one.pk, first, 1)
+    assert known is not None
+    apply.not_modified(paging.lease(run, "album"), known, None)
+    assert asked(run) == list(pages)
+    _bury(run, second.key)
+    runs.finish(run.pk)
+    assert PageCheck.objects.get().key == "album"
+    assert wait_of("album") == pytest.approx(DAY, abs=timedelta(minutes=5))
+
+
+def test_a_second_look_at_details_is_no_list_with_a_time(db: None) -> None:
+    one = paging.provider("one")
+    artist = Scope.objects.create(provider=one, kind="artist", key="1")
+    first = Request(path="album", refreshes=("release", "9"))
+    second = page_after(first, {"index": "100"}, 120)
+    run = paging.open_run(one)
+    fetches.owe_in_order(run.pk, [(artist.pk, first)])
+    apply.page(paging.lease(run, "album"), Page(follow_ups=(second,), total=120), None, 1)
+    apply.page(paging.lease(run, second.key), Page(total=119), None, 1)
+    apply.page(paging.lease(run, "album#again"), Page(total=119), None, 1)
+    runs.finish(run.pk)
+    assert PageCheck.objects.get().key == "album"
+
+
+@pytest.mark.parametrize("key", ["album/", "artist/"])
+def test_what_dies_each_time_stands_in_nobodys_way(deezer: Provider, key: str) -> None:
+    Provider.objects.update(checks_per_run=1)
+    deezer.refresh_from_db()
+    first, second = PageCheck.objects.filter(key__startswith=key).order_by("key")[:2]
+    set_due(first.key, timezone.now() - 2 * DAY)
+    set_due(second.key, timezone.now() - DAY)
+    run = runs.open_run(deezer, "incremental", "cli")
+    assert asked(run)[0] == first.key
+    _bury(run, first.key)
+    drive(run)
+    assert asked(runs.open_run(deezer, "incremental", "cli"))[0] == second.key
+    put_off = PageCheck.objects.get(key=first.key)
+    assert put_off.check_at is not None
+    assert put_off.check_at - timezone.now() == pytest.approx(DAY, abs=timedelta(minutes=5))
+    assert (put_off.checked_at, put_off.changes, put_off.days) == (first.checked_at, first.changes, first.days)
+
+
+def test_what_was_never_answered_and_dies_again_is_asked_later(small: str) -> None:
+    provider = follow(small, "deezer")
+    run = runs.open_run(provider, "full", "cli")
+    undone = _work_until_an_album_is_owed(run)
+    for _ in range(2):
+        assert undone in asked(run)
+        _bury(run, undone)
+        drive(run)
+        run = runs.open_run(provider, "incremental", "cli")
+    assert undone not in asked(run)
+    drive(run)
+    let_pass(DAY)
+    assert undone in asked(sync(provider, "incremental"))
+
+
+def _cancel(run: Run) -> None:
+    """Cancel the run, and learn from it as a sweep lets a worker do."""
+    runs.cancel(run)
+    assert runs.unsettled() == [run.pk]
+    runs.settle(run.pk)
+    assert runs.unsettled() == []
+
+
+def _bury(run: Run, key: str) -> None:
+    lease = fetches.claim(Fetch.objects.get(run=run, key=key).pk)
+    assert isinstance(lease, fetches.Lease)
+    fetches.bury(lease, "no")
 
 
 def _work_until_an_album_is_owed(run: Run) -> str:
@@ -169,6 +300,18 @@ def _work_until_an_album_is_owed(run: Run) -> str:
     # Their messages are nobody's here: whoever drives the run sends others.
     Fetch.objects.filter(run=run, status="queued").update(status="pending")
     return owed.key
+
+
+def test_lookups_wait_for_the_removals_alone_and_what_was_learnt_is_looked_up_by_key(deezer: Provider) -> None:
+    run = runs.open_run(deezer, "full", "cli")
+    with CaptureQueriesContext(connection) as context:
+        drive(run)
+    statements = [query["sql"] for query in context.captured_queries]
+    settled = [n for n, sql in enumerate(statements) if "INSERT INTO musicsync_pagecheck" in sql]
+    locked = [n for n, sql in enumerate(statements) if sql.startswith("SELECT 1 FROM musicsync_provider")]
+    planned = [sql for sql in statements if "enable_nestloop" in sql]
+    assert settled[-1] < locked[0]
+    assert planned == ["SET LOCAL enable_nestloop = off", "SET LOCAL enable_nestloop TO DEFAULT"] * 2
 
 
 def test_a_run_that_is_settled_twice_teaches_once(deezer: Provider) -> None:
@@ -260,6 +403,25 @@ def test_what_is_due_is_counted_so_far_and_of_what_is_followed(
     assert queries.due_checks(deezer).since == first
     deezer.scopes.update(active=False)
     assert queries.due_checks(deezer) == queries.DueChecks(pages=0, since=None)
+
+
+def test_what_was_left_undone_and_is_looked_up_then_is_asked_again_at_its_time(small: str) -> None:
+    provider = follow(small, "deezer")
+    run = runs.open_run(provider, "full", "cli")
+    undone = _work_until_an_album_is_owed(run)
+    _cancel(run)
+    before = PageCheck.objects.get(key=undone)
+    drive(lookups.start(Target(provider, "release", undone.removeprefix("album/")), "cli").run)
+    after = PageCheck.objects.get(key=undone)
+    assert (after.scope, after.request) == (before.scope, before.request)
+    assert (before.check_at, after.check_at) != (None, None)
+
+
+def test_nothing_is_learnt_of_pages_that_no_run_asks_again(deezer: Provider) -> None:
+    looked_up = Scope.objects.create(provider=deezer, kind="artist", key="1", active=False)
+    PageCheck.objects.update(scope=looked_up)
+    checks.tune(deezer)
+    assert not Tuning.objects.exists()
 
 
 def test_of_few_pages_nothing_is_learnt(deezer: Provider) -> None:

@@ -21,8 +21,8 @@ from musicsync.sync import apply, fetches, runs
 from musicsync.sync.work import work
 from tests.helpers import wait_until
 from tests.integration.cataloguing import catalogue, forget_all_but_providers
-from tests.integration.driving import control, drive, follow, in_threads, sync
-from tests.integration.paging import artist, credit, lease, open_run, provider, recording, release, say, track
+from tests.integration.driving import aside, control, drive, follow, in_threads, sync
+from tests.integration.paging import artist, credit, full_run, lease, open_run, provider, recording, release, say, track
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -228,3 +228,18 @@ def test_any_number_of_workers_keeps_to_the_budget(base: str) -> None:
     assert asked["worst_1s"] <= rate * 1.2 + burst
     assert asked["worst_5s"] <= rate * 5.2 + burst
     assert asked["worst_5s"] > rate * 3
+
+
+def test_a_run_that_is_started_amid_an_approval_begins_after_it(one: Provider) -> None:
+    full_run(one, {"page": [recording("t1"), recording("t2")]})
+    held = full_run(one, {"page": [recording("t1")]})
+    assert held.status == "held"
+    with transaction.atomic():
+        assert runs.approve(held) == {"track.removed": 1}
+        starting = aside(lambda: runs.open_run(one, "incremental", "cli"))
+    starting.join(20)
+    later = Run.objects.latest("pk")
+    held.refresh_from_db()
+    assert (held.status, held.error, later.status) == ("done", "", "running")
+    assert held.finished_at is not None
+    assert later.pk != held.pk

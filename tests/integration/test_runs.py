@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from musicsync.models import Budget, Change, Fetch, KnownPage, Provider, Run, SourceTrack, Track
-from musicsync.records import MusicsyncError, Page
+from musicsync.models import Budget, Change, Fetch, KnownPage, Provider, Run, Scope, SourceTrack, Track
+from musicsync.records import MusicsyncError, Page, Request
 from musicsync.sync import apply, fetches, runs
 from tests.integration.cataloguing import catalogue
 from tests.integration.paging import full_run, lease, open_run, provider, recording, release, say, track
@@ -160,10 +160,25 @@ def test_a_held_run_cannot_be_approved_once_a_later_one_has_begun(one: Provider)
     full_run(one, {"page": tracks(1, 2, 3)})
     held = full_run(one, {"page": tracks(1)})
     later = open_run(one, ["page"])
+    with pytest.raises(runs.AlreadyRunning, match=f"has run {later.pk} under way"):
+        runs.approve(held)
+    Run.objects.filter(pk=later.pk).update(status="done")
     with pytest.raises(MusicsyncError, match="is not the latest of one: start a full run"):
         runs.approve(held)
+    held.refresh_from_db()
+    assert held.status == "held"
+    Run.objects.filter(pk=later.pk).update(status="cancelled")
+    assert runs.approve(held) == {"track.removed": 2}
+
+
+def test_what_a_later_run_read_before_it_was_cancelled_is_not_removed(one: Provider) -> None:
+    full_run(one, {"a": tracks(1, 2, 3)})
+    held = full_run(one, {"a": tracks(1)})
+    later = open_run(one, ["new", "b"])
+    apply.page(lease(later, "new"), Page(records=(release(), track("t4", 4))), None, 1)
     runs.cancel(later)
     assert runs.approve(held) == {"track.removed": 2}
+    assert states(one) == {"t1": "present", "t2": "gone", "t3": "gone", "t4": "present"}
 
 
 def test_a_run_that_reads_nothing_holds_rather_than_empty_the_catalogue(one: Provider) -> None:
@@ -186,6 +201,25 @@ def test_an_old_run_that_is_replayed_removes_nothing_of_what_newer_runs_read(one
     assert ended is not None
     assert ended.status == "done"
     assert set(states(one).values()) == {"present"}
+
+
+@pytest.mark.parametrize(("dies", "mark"), [("list", "m2"), ("page", "m1"), ("details", "m2")])
+def test_the_mark_of_a_feed_moves_where_its_own_pages_were_applied(one: Provider, dies: str, mark: str) -> None:
+    feed, other = one.scopes.get(), Scope.objects.create(provider=one, kind="artist", key="1")
+    feed.watermark = "m1"
+    feed.save()
+    run = open_run(one, ["first", "page"])
+    details = Request(path="details", refreshes=("release", "r1"))
+    fetches.owe_in_order(run.pk, [(other.pk, Request(path="list")), (feed.pk, details)])
+    for key in ("first", "page", "list", "details"):
+        if key == dies:
+            fetches.bury(lease(run, key), "no")
+        else:
+            apply.page(lease(run, key), Page(watermark="m2" if key == "first" else None), None, 1)
+    ended = runs.finish(run.pk)
+    assert ended is not None
+    feed.refresh_from_db()
+    assert (ended.status, feed.watermark) == ("errors", mark)
 
 
 # --- one of each ------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def test_the_one_artist_that_a_list_of_deezer_named_is_the_main_one() -> None:
     Provider.objects.filter(slug="deezer").update(adapter="deezer")
     with connection.cursor() as cursor:
         cursor.execute(
-            importlib.import_module("musicsync.migrations.0019_main_artists").MOVE.format(table="musicsync_sourcetrack")
+            importlib.import_module("musicsync.migrations.0022_main_artists").MOVE.format(table="musicsync_sourcetrack")
         )
     found = {
         (row.provider.slug, row.external_id): sorted({"credits", "main_artists"} & row.fields.keys())
@@ -45,3 +45,24 @@ def test_the_one_artist_that_a_list_of_deezer_named_is_the_main_one() -> None:
     }
     assert {key for key, named in found.items() if named == ["main_artists"]} == {("deezer", "t1")}
     assert {key for key, named in found.items() if not named} == {("deezer", "t3"), ("other", "t3")}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_index_whose_building_was_interrupted_is_built_again_and_one_that_is_whole_stays() -> None:
+    building = importlib.import_module("musicsync.migrations.0021_closed_fetches").Migration.operations[0]
+
+    def built() -> tuple[int, bool]:
+        with connection.cursor() as cursor:
+            for statement in building.database_operations[0].sql:
+                cursor.execute(statement)
+            cursor.execute("SELECT indexrelid, indisvalid FROM pg_index WHERE indexrelid = 'fetch_closed'::regclass")
+            return cursor.fetchone()
+
+    whole, is_valid = built()
+    assert is_valid
+    assert built() == (whole, True)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s", [whole])
+    again, is_valid = built()
+    assert is_valid
+    assert again != whole

@@ -79,9 +79,11 @@ def _targets(kind: ScopeKind, what: str) -> list[Target]:
 
 
 def _row(kind: ScopeKind, what: str) -> Artist | Release:
-    by_gtin = kind == "release" and has_gtin_length(what)
-    wanted = {"gtin": normalise_gtin(what)} if by_gtin else {"pk": what}
-    row = _MODELS[kind].objects.filter(**wanted).first() if by_gtin or what.isdecimal() else None
+    row: Artist | Release | None = None
+    if kind == "release" and has_gtin_length(what):
+        row = Release.objects.filter(gtin=normalise_gtin(what)).first()
+    if row is None and what.isdecimal():  # a number of the catalogue may be as long as a code
+        row = _MODELS[kind].objects.filter(pk=what).first()
     if row is None:
         raise bad_usage(f"there is no {kind} {what} in the catalogue: write {_FORMS[kind]}")
     return row

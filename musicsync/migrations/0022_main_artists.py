@@ -15,7 +15,7 @@ MOVE = """
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("musicsync", "0018_list_total"),
+        ("musicsync", "0021_closed_fetches"),
     ]
 
     operations = [
