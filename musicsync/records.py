@@ -110,12 +110,14 @@ class Request(Struct, frozen=True, kw_only=True):
     """One HTTP GET that a provider is to be asked: ``path`` below its base URL and ``params`` for the query.
 
     ``refreshes`` names the record whose details this request is for; an incremental run leaves the request out when
-    that record is already known.
+    that record is already known. ``state`` travels along and is no part of the key: where in which version of a file
+    a page begins, for one.
     """
 
     path: str
     params: dict[str, str] = {}
     refreshes: tuple[Kind, str] | None = None
+    state: dict[str, str] = {}
 
     @property
     def key(self) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import jmespath
 import msgspec
@@ -13,7 +13,10 @@ from musicsync.providers.base import BadOptions, one_line
 
 _LONGEST = 500
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
+_QUOTED = re.compile(r'"[^"\\]+"')
 _PLACE = re.compile(r" - at `\$(.*)`$")
+
+Form = TypeVar("Form", bound=Struct)
 
 Name = Annotated[str, Meta(pattern=r"^[!-~]+$")]
 """The name of a query parameter."""
@@ -23,7 +26,7 @@ Path = Annotated[str, Meta(pattern=r"^[^\s/?#][^\s?#]*$")]
 
 
 class Expression:
-    """A JMESPath (jmespath.org) that is right; most are plain names with dots, which are read without its machinery.
+    """A JMESPath (jmespath.org) that is right; most are names, which are read without its machinery.
 
     Raises:
         ValueError: it is none; the text says where.
@@ -33,7 +36,7 @@ class Expression:
         if not isinstance(text, str) or not 0 < len(text) <= _LONGEST:
             raise ValueError(f"Expected a JMESPath of 1 to {_LONGEST} characters")
         self.text = text
-        self._names = text.split(".") if _PLAIN.fullmatch(text) else []
+        self._names = [text[1:-1]] if _QUOTED.fullmatch(text) else text.split(".") if _PLAIN.fullmatch(text) else []
         try:
             self._compiled = jmespath.compile(text)
         except (JMESPathError, RecursionError) as error:
@@ -64,11 +67,27 @@ class HeaderAuth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="in"
     name: Header = "Authorization"
     scheme: str = "Bearer"
 
+    def headers(self, credential: str) -> dict[str, str]:
+        """Return the header that carries it."""
+        return {self.name: f"{self.scheme} {credential}".strip()}
+
+    def params(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - as the other one has it
+        """Return none."""
+        return {}
+
 
 class QueryAuth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="in", tag="query"):
     """The credential in a query parameter."""
 
     name: Name
+
+    def headers(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - as the other one has it
+        """Return none."""
+        return {}
+
+    def params(self, credential: str) -> dict[str, str]:
+        """Return the parameter that carries it."""
+        return {self.name: credential}
 
 
 class Offset(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style", tag="offset"):
@@ -204,12 +223,21 @@ def read(given: Mapping[str, Any]) -> Options:
     Raises:
         BadOptions: something is wrong with them.
     """
-    if mistakes := list(_mistakes(given, Options, "")):
+    return read_as(Options, given)
+
+
+def read_as(form: type[Form], given: Mapping[str, Any]) -> Form:
+    """Return the options of a feed whose items are read by ``track``, ``release`` and ``artist``.
+
+    Raises:
+        BadOptions: something is wrong with them.
+    """
+    if mistakes := list(_mistakes(given, form, "")):
         raise BadOptions(mistakes)
-    options: Options = _convert(given, Options)
+    options: Any = _convert(given, form)
     if options.artist is None and (options.track.artists or (options.release and options.release.artists)):
         raise BadOptions(["artist: is missing: say where each of the artists has its name."])
-    return options
+    return cast("Form", options)
 
 
 def _mistakes(given: Any, form: type[Struct], where: str) -> Iterator[str]:
