@@ -1,0 +1,1 @@
+"""Files of a partner, read as the options of its provider say."""
