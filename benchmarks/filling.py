@@ -9,6 +9,7 @@ from django.db import connection
 from msgspec import Struct
 
 from musicsync.models import Artist, Budget, Provider, Recording, Release, Run, Track, Worker
+from musicsync.sync import tallies
 
 ENDED_RUNS = 40
 
@@ -32,7 +33,7 @@ def of(tracks: int) -> Size:
 
 
 def fill(size: Size) -> None:
-    """Fill the empty database, and let it count what there is, as its autovacuum does after an import."""
+    """Fill the empty database, let it count what there is, as its autovacuum does, and tally runs, as a sweep does."""
     first, second = (_provider(slug, trust) for trust, slug in enumerate(("musicbrainz", "deezer"), start=1))
     for number in range(1, ENDED_RUNS + 3):
         provider = first if number % 2 else second
@@ -56,6 +57,8 @@ def fill(size: Size) -> None:
             table = model._meta.db_table
             cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")
         cursor.execute("ANALYZE")
+    for run in Run.objects.filter(status=Run.Status.RUNNING):
+        tallies.carry_on(run.pk)
 
 
 def _provider(slug: str, trust: int) -> Provider:

@@ -12,6 +12,7 @@ import re
 import statistics
 import time
 from collections.abc import Iterator
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -31,6 +32,25 @@ WANTED = 20_000
 _HEADS = ("adapter", "page", "tracks a page", "bytes a track", "tracks/s, median", "best")
 _ID = re.compile(r"[^/]*[0-9][^/]*")
 _VERSION = re.compile(r"[0-9](\.[0-9])?")
+_DIALECTS: Final = {"spotify-development": "spotify", "json-feed": "feed"}
+"""Whose pages are read by an adapter that has no dialect of its own name."""
+_OPTIONS: Final[dict[str, Any]] = {
+    "path": "feed/tracks",
+    "params": {"limit": "1000"},
+    "paging": {"style": "cursor", "next": "next"},
+    "items": "items",
+    "track": {
+        **{name: name for name in ("id", "title", "version", "disc", "position", "explicit", "artists")},
+        "isrcs": "isrc",
+        "duration": "duration_ms",
+    },
+    "release": {
+        name: f"release.{name}"
+        for name in ("id", "title", "gtin", "released", "label", "type", "track_count", "artists")
+    },
+    "artist": {"id": "id", "name": "name", "join_phrase": "join"},
+}
+"""The sandbox's feed as an operator would describe it who has no adapter for it."""
 _Sample = list[tuple[Request, Response]]
 
 
@@ -115,9 +135,10 @@ def measure(adapter: Adapter, form: str, sample: _Sample, rounds: int) -> Speed:
 def speeds(tracks: int, rounds: int) -> Iterator[Speed]:
     """Yield what each adapter does with each form of page, over a world of so many tracks."""
     world = World(tracks, seed=1)
-    for adapter in registry.ADAPTERS.values():
-        name, _, variant = adapter.name.partition("-")
-        limits = Limits(enforced=False, spotify_development=bool(variant))
+    for registered in registry.ADAPTERS.values():
+        adapter = registered.configured(_OPTIONS) if registered.takes_options else registered
+        name = _DIALECTS.get(adapter.name, adapter.name)
+        limits = Limits(enforced=False, spotify_development=adapter.name == "spotify-development")
         sandbox = Sandbox(world, limits)
         dialect = next(gate.dialect for gate in sandbox.gates if gate.dialect.name == name)
         for form, sample in samples(adapter, dialect, sandbox.tokens.get(name), world).items():

@@ -105,8 +105,25 @@ def _lists(get: Get) -> list[Reading]:
         found += [(model, "searches", what, {"q": term}) for searched, what, term in _SEARCHES if searched is model]
     for model in _CATALOGUE:
         found.append((model, "searches", "frequent prefix, gone", {"q": "love", "state__exact": "gone"}))
+    for model in _SOURCES:
+        found += _of_the_first_provider(model)
     return [
         _page(get, f"{m._meta.verbose_name_plural}: {group}", name, list_url(m, **q)) for m, group, name, q in found
+    ]
+
+
+def _of_the_first_provider(model: Any) -> list[tuple[type[Model], str, str, dict[str, Any]]]:
+    """Return its pages by its own ids, and with a filter more."""
+    chosen = {"provider__id__exact": Provider.objects.order_by("pk")[0].pk}
+    ordered = model.objects.filter(provider=chosen["provider__id__exact"]).order_by("external_id").values_list("pk")
+    (middle,) = ordered[ordered.count() // 2]
+    return [
+        (model, "filters", "the first provider, a deep page", chosen | {"p": middle}),
+        (model, "filters", "the first provider, the page before", chosen | {"p": -middle}),
+        *(
+            (model, "filters", f"the first provider, {state}", chosen | {"state__exact": state})
+            for state in ("present", "gone")
+        ),
     ]
 
 

@@ -51,6 +51,11 @@ class Gamma:
 UNKNOWN = Gamma(0.5, 30.0)
 """The prior of a provider of which nothing is known yet: some pages change every week, many never."""
 
+NOTHING = Gamma(0.0, 0.0)
+"""What was seen of a page that was read once."""
+APPEARED = Gamma(1.0, 0.0)
+"""The same, where it was not there before: that is a change, and what is new changes often at first."""
+
 
 def learnt(prior: Gamma, seen: Gamma, days: float, *, changed: bool) -> Gamma:
     """Return what was seen of a page with one more check, ``days`` after the one before.

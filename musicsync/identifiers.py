@@ -16,7 +16,7 @@ _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(?![0-9])", re.AS
 
 def clean_text(text: str) -> str:
     """Return the text without what PostgreSQL refuses, stripped of outer white space."""
-    return storable(text).strip()
+    return (text if text.isascii() and "\0" not in text else UNSTORABLE.sub("", text)).strip()
 
 
 def storable(text: str) -> str:

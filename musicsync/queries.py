@@ -1,19 +1,36 @@
 """The reads behind the admin, the command line and the feed."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from django.db.models import Count
+from django.db.models import Count, Min
+from django.db.models.functions import Now
 from msgspec import Struct
 
-from musicsync.forecast import Allowance, Forecast, forecast
-from musicsync.models import Artist, Budget, Change, Circuit, Fetch, Recording, Release, Run, SourceTrack, Track
+from musicsync.forecast import Allowance, Forecast, forecast, in_words
+from musicsync.models import (
+    Artist,
+    Budget,
+    Change,
+    Circuit,
+    Fetch,
+    PageCheck,
+    Provider,
+    Recording,
+    Release,
+    Run,
+    SourceTrack,
+    Tally,
+    Track,
+)
 from musicsync.sync import sql
 from musicsync.sync.merging import POLICY, Entity
 from musicsync.sync.sources import LIVE
+from musicsync.sync.tallies import RECENT_SECONDS, added_up
 
-_RATE_WINDOW_SECONDS = 5
+_FETCH, _RUN, _TALLY = (model._meta.db_table for model in (Fetch, Run, Tally))
 _DONE = (Fetch.Status.APPLIED, Fetch.Status.DEAD, Fetch.Status.DISCARDED)
 
 
@@ -33,33 +50,57 @@ class Progress(Struct, frozen=True):
     seconds: float
 
     @property
+    def of_all(self) -> str:
+        """Return how many of the requests that are known of are done, in words."""
+        return f"{self.done:,} of {self.done + self.owed:,}"
+
+    @property
     def ended(self) -> bool:
         """Tell whether the run has come to its end."""
         return self.status != Run.Status.RUNNING
 
 
+class DueChecks(Struct, frozen=True):
+    """How many known pages of a provider are due to be asked again, and since when the one that waits longest is."""
+
+    pages: int
+    since: datetime | None
+
+
 class _Counted(Struct, frozen=True):
-    """The fetches of a run by what became of them; ``recent`` were sent in the last seconds."""
+    """The fetches of a run by what became of them, ``at`` that time; ``recent`` were sent in the last seconds."""
 
     done: int
     owed: int
     dead: int
     recent: int
     totals: dict[str, int]
+    at: datetime
 
 
 def progress(run_id: int) -> Progress:
-    """Return how far the run is, taken from its rows, or where it has ended from its totals.
+    """Return how far the run is.
 
     Raises:
         Run.DoesNotExist: there is no such run.
     """
-    run = Run.objects.select_related("provider__budget").get(pk=run_id)
-    counted = _counted(run) if run.status == Run.Status.RUNNING else _counted_at_its_end(run)
+    return progress_of([Run.objects.select_related("provider__budget").get(pk=run_id)])[run_id]
+
+
+def progress_of(runs: Sequence[Run]) -> dict[int, Progress]:
+    """Return how far each of the runs is at this moment, and of one that has ended what was added up at its end.
+
+    What runs under way have done is taken from their tallies and the fetches since, all in one statement. Read the runs
+    with ``provider__budget``.
+    """
+    counted = _counted([run.pk for run in runs if run.status == Run.Status.RUNNING])
+    return {run.pk: _progress(run, counted.get(run.pk) or _counted_at_its_end(run)) for run in runs}
+
+
+def _progress(run: Run, counted: _Counted) -> Progress:
     totals = counted.totals | run.summary
-    now = sql.query("SELECT clock_timestamp() AS now")[0]["now"]
-    seconds = ((run.finished_at or now) - run.started_at).total_seconds()
-    allowed = run.provider.budget.rate * max(min(_RATE_WINDOW_SECONDS, seconds), 1.0)
+    seconds = ((run.finished_at or counted.at) - run.started_at).total_seconds()
+    allowed = run.provider.budget.rate * max(min(RECENT_SECONDS, seconds), 1.0)
     return Progress(
         run_id=run.pk,
         provider=run.provider.slug,
@@ -75,34 +116,58 @@ def progress(run_id: int) -> Progress:
     )
 
 
-def _counted(run: Run) -> _Counted:
-    """Read each fetch of the run once. Most came to the same as another, so that few are added up here."""
-    rows = sql.query(
-        f"""
-        SELECT status, counts, count(*) AS n,
-               count(*) FILTER (WHERE started_at > clock_timestamp() - make_interval(secs => %s)) AS recent
-        FROM {Fetch._meta.db_table} WHERE run_id = %s GROUP BY status, counts
-        """,  # noqa: S608
-        [_RATE_WINDOW_SECONDS, run.pk],
-    )
-    of_status, totals = Counter[str](), Counter[str]()
+def _some_fetches(which: str) -> str:
+    return f"""
+        SELECT f.status, f.counts, count(*) AS n,
+               count(*) FILTER (WHERE f.started_at > clock_timestamp() - make_interval(secs => %s)) AS recent
+        FROM {_FETCH} f WHERE f.run_id = r.id AND f.status {which} GROUP BY f.status, f.counts"""  # noqa: S608
+
+
+# Each part goes by an index of its own; what is owed may be many, and is counted by it alone.
+_COUNTED = f"""
+    SELECT r.id AS run_id, clock_timestamp() AS at, found.*
+    FROM {_RUN} r LEFT JOIN {_TALLY} t ON t.run_id = r.id CROSS JOIN LATERAL (
+        SELECT 'pending' AS status, '{{}}'::jsonb AS counts, count(*) AS n, 0 AS recent
+        FROM {_FETCH} f WHERE f.run_id = r.id AND f.status = 'pending'
+        UNION ALL
+        SELECT 'applied', tallied.counts, tallied.n, 0  -- the first of them has the counts of all
+        FROM (VALUES (t.counts, 1), ('{{}}', t.applied - 1)) AS tallied(counts, n) WHERE t.applied > 0
+        UNION ALL {_some_fetches("= 'applied' AND f.id >= coalesce(t.below, 0)")}
+        UNION ALL {_some_fetches("IN ('queued', 'leased', 'waiting')")}
+        UNION ALL {_some_fetches("= 'dead'")}
+        UNION ALL {_some_fetches("= 'discarded'")}
+    ) found
+    WHERE r.id = ANY(%s)
+"""  # noqa: S608
+
+
+def _counted(run_ids: list[int]) -> dict[int, _Counted]:
+    if not run_ids:
+        return {}
+    rows = sql.query(_COUNTED, [*[RECENT_SECONDS] * _COUNTED.count("secs => %s"), run_ids])
+    return {run_id: _sum(of_run) for run_id, of_run in sql.grouped(rows, "run_id").items()}
+
+
+def _sum(rows: list[sql.Row]) -> _Counted:
+    of_status = Counter[str]()
     for row in rows:
         of_status[row["status"]] += row["n"]
-        totals.update({name: count * row["n"] for name, count in row["counts"].items()})
     done = sum(of_status[status] for status in _DONE)
     return _Counted(
         done=done,
         owed=sum(of_status[status] for status in Fetch.OPEN),
         dead=of_status[Fetch.Status.DEAD],
         recent=sum(row["recent"] for row in rows),
-        totals={**totals, "requests": done},
+        totals={**added_up(rows), "requests": done},
+        at=rows[0]["at"],
     )
 
 
 def _counted_at_its_end(run: Run) -> _Counted:
     """Take what was added up when the run ended: its fetches may be many, or deleted since."""
     dead = Fetch.objects.filter(run=run, status=Fetch.Status.DEAD).count()
-    return _Counted(done=run.summary.get("requests", 0), owed=0, dead=dead, recent=0, totals={})
+    done = run.summary.get("requests", 0)
+    return _Counted(done=done, owed=0, dead=dead, recent=0, totals={}, at=run.finished_at or run.started_at)
 
 
 def still_needed(run: Run, far: Progress) -> int:
@@ -124,6 +189,12 @@ def forecast_of(run: Run, far: Progress) -> Forecast | None:
     circuit = Circuit.objects.filter(provider=run.provider_id, opened_at__isnull=False).first()
     now = datetime.now(UTC)
     return forecast(still_needed(run, far), allowance(budget, now, circuit), now)
+
+
+def outlook(run: Run) -> str:
+    """Return in words what a run that is under way needs still, how long that takes, and what it waits for."""
+    found = forecast_of(run, progress(run.pk))
+    return "it has ended" if found is None else in_words(found, datetime.now(UTC))
 
 
 def allowance(budget: Budget, now: datetime, circuit: Circuit | None = None) -> Allowance:
@@ -149,6 +220,12 @@ def used(budget: Budget, now: datetime) -> tuple[int, int]:
         budget.used_in_day if budget.day == today else 0,
         budget.used_in_month if budget.month == today.replace(day=1) else 0,
     )
+
+
+def due_checks(provider: Provider) -> DueChecks:
+    """Return what the provider's next incremental runs are to ask again, of scopes that are followed or not."""
+    due = PageCheck.objects.filter(provider=provider, check_at__lte=Now())
+    return DueChecks(**due.aggregate(pages=Count("pk"), since=Min("check_at")))
 
 
 def catalogue_totals() -> dict[str, int]:

@@ -14,7 +14,7 @@ a value
 
 from typing import ClassVar, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from musicsync.redaction import redacted
 
@@ -106,24 +106,39 @@ class TrackRecord(Struct, frozen=True, kw_only=True):
 Record = ArtistRecord | ReleaseRecord | TrackRecord
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One HTTP GET that a provider is to be asked: ``path`` below its base URL and ``params`` for the query.
 
-    ``refreshes`` names the record whose details this request is for; an incremental run leaves the request out when
-    that record is already known. ``state`` travels along and is no part of the key: where in which version of a file
-    a page begins, for one.
+    ``refreshes`` names the record whose details this request is for; once it was answered, an incremental run asks it
+    again at a time of its own. ``before`` is the page before this one, where both are of one list, and ``again`` says
+    that the page is asked a second time, because its list has changed since the first. ``state`` travels along and is
+    no part of the key: where in which version of a file a page begins, for one.
     """
 
     path: str
     params: dict[str, str] = {}
     refreshes: tuple[Kind, str] | None = None
+    before: "PageBefore | None" = None
+    again: bool = False
     state: dict[str, str] = {}
 
     @property
     def key(self) -> str:
         """Return the text that identifies this request within a run: path and sorted query, not encoded."""
         query = "&".join(f"{name}={value}" for name, value in sorted(self.params.items()))
-        return f"{self.path}?{query}" if query else self.path
+        return f"{self.path}{'?' if query else ''}{query}{'#again' if self.again else ''}"
+
+
+class PageBefore(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The page before another one of a list: what was asked for, and what of its answer the other is held against.
+
+    ``total`` is how many items the list had by it, ``None`` where it does not say. ``items`` is a mark of the items
+    that it held, for a list in which a page may come again and again; empty mostly.
+    """
+
+    request: Request
+    total: int | None = None
+    items: str = ""
 
 
 class Response(Struct, frozen=True, kw_only=True):
@@ -164,7 +179,8 @@ class Page(Struct, frozen=True, kw_only=True):
     """All that one answer holds: records in the order of the body, what was rejected, and what to ask next.
 
     ``following`` is the page after this one where each stands alone, in any order: it may be read before this one is
-    applied. ``follow_ups`` are asked once it is. ``watermark`` is the provider's mark of "everything up to here", to be
+    applied. ``follow_ups`` are asked once it is. ``total`` is how many items the list has that this is a page of, where
+    the answer says so. ``watermark`` is the provider's mark of "everything up to here", to be
     handed to the next incremental run. ``form`` tells apart answers of different forms where path and parameter names
     are the same for all; empty mostly.
     """
@@ -174,6 +190,7 @@ class Page(Struct, frozen=True, kw_only=True):
     follow_ups: tuple[Request, ...] = ()
     following: Request | None = None
     merged: tuple[MergedId, ...] = ()
+    total: int | None = None
     watermark: str | None = None
     form: str = ""
 
@@ -181,6 +198,11 @@ class Page(Struct, frozen=True, kw_only=True):
     def requests(self) -> tuple[Request, ...]:
         """Return all that is to be asked next."""
         return (*self.follow_ups, self.following) if self.following else self.follow_ups
+
+    def without_next(self) -> "Page":
+        """Return the page without what leads on in its list."""
+        details = tuple(request for request in self.follow_ups if request.before is None)
+        return structs.replace(self, following=None, follow_ups=details)
 
 
 class ProviderError(Exception):

@@ -189,7 +189,9 @@ def _was_started(task: PeriodicTask, slot: datetime, provider: Provider, mode: s
         return True
     if mode == Run.Mode.FULL and task.now - slot > FULL_RUN_PATIENCE + OVERDUE:
         return False
-    return Run.objects.filter(Q(finished_at=None) | Q(finished_at__gte=slot), provider=provider).exists()
+    # A lookup is in nobody's way.
+    others = Run.objects.filter(provider=provider).exclude(mode=Run.Mode.LOOKUP)
+    return others.filter(Q(finished_at=None) | Q(finished_at__gte=slot)).exists()
 
 
 def _wanted(task: PeriodicTask) -> dict[str, str]:

@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from musicsync import alerts, schedule
 from musicsync.models import Provider, Run
 from musicsync.records import Mode
-from musicsync.sync import budget, circuit, fetches, runs, workers
+from musicsync.sync import budget, checks, circuit, fetches, runs, tallies, workers
 from musicsync.sync.asking import probe
 from musicsync.sync.fetches import Postponed
 from musicsync.sync.work import work
@@ -119,6 +119,7 @@ def sweep() -> dict[str, int]:
     for run in Run.objects.filter(status=Run.Status.RUNNING).select_related("provider__budget"):
         try:
             begin(run)
+            tallies.carry_on(run.pk)
         except Exception:  # whatever is wrong with one run, the others go on
             log.exception("run %s of %s cannot go on", run.pk, run.provider, extra={"run": run.pk})
             alert(f"sweep:{run.pk}", f"Run {run.pk} of {run.provider} cannot go on", traceback.format_exc())
@@ -151,6 +152,13 @@ def prune() -> None:
     """Delete what is only of use for a while: the fetches of old runs, and old failures."""
     runs.prune()
     alerts.prune()
+
+
+@shared_task
+def tune() -> None:
+    """Learn of each provider how often its pages change, and so how soon they are asked again."""
+    for provider in Provider.objects.filter(enabled=True).select_related("budget"):
+        checks.tune(provider)
 
 
 @shared_task(autoretry_for=(OSError,), retry_backoff=True, max_retries=5)

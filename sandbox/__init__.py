@@ -48,6 +48,17 @@ MusicBrainz and Deezer each is in both.
 ``/control/faults``
     ``POST`` sets a list of rules, ``GET`` shows them with their hits, ``DELETE`` clears them
 
+``/control/shifts``
+    ``POST`` sets a list of rules by which lists change while they are read, ``GET`` shows them
+
+Such a rule, of which only ``kind`` is required::
+
+    {"kind": "remove", "dialect": "deezer", "path": "/albums", "after": 1}
+
+The first item of a list goes (``remove``) or comes (``insert``) once the list was asked for ``after`` times; until then
+it is there, or is not. ``path`` is a regular expression searched in the path and those query parameters that tell lists
+apart.
+
 A fault rule, of which only ``kind`` is required::
 
     {"kind": "status", "status": 503, "retry_after": 2, "dialect": "musicbrainz", "path": "^release", "share": 0.1}

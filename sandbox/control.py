@@ -12,6 +12,7 @@ from sandbox import evolution, ids
 from sandbox.catalogue import World
 from sandbox.faults import BadRule, Faults, read_rules
 from sandbox.limits import Meter
+from sandbox.shifts import Shifts
 from sandbox.wire import BadNumber, Dialect, whole_number
 from sandbox.world import Block
 
@@ -28,12 +29,15 @@ class Evolve(Struct, forbid_unknown_fields=True):
 class ControlHandler(RequestHandler):
     """Base of the control endpoints: answers are JSON, errors one clear line."""
 
-    def initialize(self, world: World, dialects: dict[str, Dialect], meters: dict[str, Meter], faults: Faults) -> None:
+    def initialize(
+        self, world: World, dialects: dict[str, Dialect], meters: dict[str, Meter], faults: Faults, shifts: Shifts
+    ) -> None:
         """Take what the endpoints look at and change."""
         self.world = world
         self.dialects = dialects
         self.meters = meters
         self.faults = faults
+        self.shifts = shifts
 
     def answer(self, document: Any) -> None:
         """Send the document."""
@@ -120,6 +124,22 @@ class FaultsHandler(ControlHandler):
         """Drop all rules."""
         self.faults.set([])
         self.get()
+
+
+class ShiftsHandler(ControlHandler):
+    """``/control/shifts``."""
+
+    def get(self) -> None:
+        """Show the rules."""
+        self.answer(self.shifts.describe())
+
+    def post(self) -> None:
+        """Replace the rules, and count pages anew."""
+        try:
+            self.shifts.set(self.request.body)
+        except BadRule as error:
+            return self.refuse(400, str(error))
+        return self.get()
 
 
 def scopes(world: World, provider: str) -> dict[str, list[str]] | None:

@@ -140,6 +140,7 @@ class Deezer:
     def _page(self, ask: Ask, things: Sequence[Any], render: Callable[[Any], Document]) -> Document:
         index = whole_number(ask.query, "index", 0)
         limit = whole_number(ask.query, "limit", _PAGE_DEFAULT, _PAGE_MOST) or _PAGE_DEFAULT
+        things = ask.listed(things)
         page: Document = {"data": [render(thing) for thing in things[index : index + limit]], "total": len(things)}
         url = f"{ask.root}/{ask.path.strip('/')}"
         if index + limit < len(things):

@@ -128,6 +128,7 @@ class Discogs:
     def _page(self, ask: Ask, name: str, things: Sequence[Any], render: Callable[[Any], Document]) -> Answer:
         page = max(1, whole_number(ask.query, "page", 1))
         size = whole_number(ask.query, "per_page", _PAGE_DEFAULT, _PAGE_MOST) or _PAGE_DEFAULT
+        things = ask.listed(things)
         pages = max(1, -(-len(things) // size))
         if page > pages:
             return _error(404, "That page does not exist.")

@@ -64,7 +64,7 @@ class Jamendo:
             return error_answer(7)
         select, render = found
         try:
-            return self._page(ask, select(ask), render)
+            return self._page(ask, ask.listed(select(ask)), render)
         except BadNumber:
             return error_answer(3)
 
@@ -139,6 +139,8 @@ class Jamendo:
         limit = whole_number(ask.query, "limit", _PAGE_DEFAULT, _PAGE_MOST) or _PAGE_DEFAULT
         results = [render(thing) for thing in things[offset : offset + limit]]
         head = _head(len(results))
+        if ask.query.get("fullcount") == "true":
+            head["results_fullcount"] = len(things)
         if offset + limit < len(things):
             path = "/".join(ask.parts)
             head["next"] = f"{ask.root}/{path}/?{urlencode({**ask.query, 'offset': offset + limit})}"

@@ -122,7 +122,7 @@ class LastFm:
         block = self._world.block(self.numbers[0], 0)
         limit = whole_number(ask.query, "limit", _PAGE) or _PAGE
         found = [self._stub(artist) for artist in block.artists.values()][:limit]
-        return {"topartists": {"artist": found, "@attr": _pages(1, len(found), 1, tag=ask.query.get("tag", ""))}}
+        return {"topartists": {"artist": found, "@attr": _pages(1, limit, len(found), tag=ask.query.get("tag", ""))}}
 
     def _top_albums(self, ask: Ask) -> Document | None:
         artist = self._artist(ask)
@@ -133,8 +133,9 @@ class LastFm:
         albums = [self._album_stub(release) for release in theirs]
         albums.append({"name": "(null)", "playcount": next(self._answers), "artist": self._stub(artist)})
         page = max(1, whole_number(ask.query, "page", 1))
-        listed = albums[(page - 1) * _PAGE : page * _PAGE]
-        about = _pages(page, _PAGE, -(-len(albums) // _PAGE), artist=self.artist_name(artist))
+        there = ask.listed(albums)
+        listed = there[(page - 1) * _PAGE : page * _PAGE]
+        about = _pages(page, _PAGE, len(there), artist=self.artist_name(artist))
         return {"topalbums": {"album": _one_or_all(listed), "@attr": about}}
 
     def _album_info(self, ask: Ask) -> Document | None:
@@ -228,8 +229,9 @@ def _one_or_all(items: Sequence[Document]) -> Document | Sequence[Document]:
     return items[0] if len(items) == 1 else items
 
 
-def _pages(page: int, limit: int, pages: int, **about: str) -> Document:
-    return {**about, "page": str(page), "perPage": str(limit), "totalPages": str(pages), "total": str(limit * pages)}
+def _pages(page: int, limit: int, total: int, **about: str) -> Document:
+    pages = -(-total // limit)
+    return {**about, "page": str(page), "perPage": str(limit), "totalPages": str(pages), "total": str(total)}
 
 
 def error_document(code: int) -> Document:

@@ -148,6 +148,7 @@ class MusicBrainz:
             releases = self._catalogue.releases_on(label)
         else:
             return self.not_found()
+        releases = list(ask.listed(releases))
         page = releases[offset : offset + limit]
         if "recordings" in includes:
             page = self._within_track_limit(page)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
@@ -26,6 +26,7 @@ from sandbox.jamendo import Jamendo
 from sandbox.lastfm import LastFm
 from sandbox.limits import Limit, Meter, SlidingWindow, TokenBucket, Unlimited
 from sandbox.musicbrainz import MusicBrainz
+from sandbox.shifts import Shifts
 from sandbox.spotify import Spotify
 from sandbox.tidal import Tidal
 from sandbox.tokens import TokenHandler, TokensHandler
@@ -66,7 +67,13 @@ class Gate:
     root: str
     limit: Limit
     faults: Faults
+    shifts: Shifts
     meter: Meter = field(default_factory=Meter)
+
+    def respond(self, ask: Ask) -> Answer:
+        """Return the dialect's answer, of lists as they are at this moment."""
+        missing = self.shifts.missing(self.dialect.name, ask)
+        return self.dialect.respond(structs.replace(ask, missing=missing) if missing else ask)
 
 
 class DialectHandler(RequestHandler):
@@ -91,7 +98,7 @@ class DialectHandler(RequestHandler):
         gate.meter.served += 1
         rule = gate.faults.choose(gate.dialect.name, path)
         if rule is None:
-            return self.send(gate.dialect.respond(self.ask(path)))
+            return self.send(gate.respond(self.ask(path)))
         return await self.send_with_fault(path, rule)
 
     def ask(self, path: str, *, plain: bool = False) -> Ask:
@@ -120,11 +127,12 @@ class DialectHandler(RequestHandler):
 
     async def send_with_fault(self, path: str, rule: Rule) -> None:
         """Send what the rule makes of the answer."""
-        dialect = self.gate.dialect
+        gate = self.gate
         if rule.kind == "latency":
             await asyncio.sleep(rule.ms / 1000)
-            return self.send(dialect.respond(self.ask(path)))
-        answer = faults.answer_instead(rule, dialect) or faults.spoil(rule, dialect.respond(self.ask(path, plain=True)))
+            return self.send(gate.respond(self.ask(path)))
+        answer = faults.answer_instead(rule, gate.dialect)
+        answer = answer or faults.spoil(rule, gate.respond(self.ask(path, plain=True)))
         if rule.kind in sending.WAYS:
             return await sending.send(self.detach(), rule, answer)
         return self.send(answer)
@@ -145,6 +153,7 @@ class Sandbox:
         keys = keys or {}
         self.world = world
         self.faults = Faults()
+        self.shifts = Shifts()
 
         def rate(allowed: float) -> Limit:
             return TokenBucket(allowed) if limits.enforced else Unlimited()
@@ -169,7 +178,7 @@ class Sandbox:
             (jamendo, "/jamendo/v3.0", rate(limits.jamendo_rate)),
             (lastfm, "/lastfm", rate(limits.lastfm_rate)),
         ]
-        self.gates = [Gate(dialect, root, limit, self.faults) for dialect, root, limit in dialects]
+        self.gates = [Gate(dialect, root, limit, self.faults, self.shifts) for dialect, root, limit in dialects]
         self.tokens = {"spotify": spotify.tokens, "tidal": tidal.tokens}
 
     def application(self) -> Application:
@@ -179,6 +188,7 @@ class Sandbox:
             "dialects": {gate.dialect.name: gate.dialect for gate in self.gates},
             "meters": {gate.dialect.name: gate.meter for gate in self.gates},
             "faults": self.faults,
+            "shifts": self.shifts,
         }
         dialects = [(rf"{gate.root}/(.*)", DialectHandler, {"gate": gate}) for gate in self.gates]
         controls = [
@@ -187,6 +197,7 @@ class Sandbox:
             ("/control/scopes", control.ScopesHandler, shared),
             ("/control/state", control.StateHandler, shared),
             ("/control/faults", control.FaultsHandler, shared),
+            ("/control/shifts", control.ShiftsHandler, shared),
         ]
         tokens: list[Any] = [(f"/{name}/token", TokenHandler, {"tokens": given}) for name, given in self.tokens.items()]
         tokens.append(("/control/tokens", TokensHandler, {"tokens": self.tokens}))

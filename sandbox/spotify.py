@@ -138,6 +138,7 @@ class Spotify:
         limit = whole_number(ask.query, "limit", min(_PAGE_DEFAULT, most)) or _PAGE_DEFAULT
         if limit > most:
             raise BadNumber("limit")
+        things = ask.listed(things)
         url = f"{ask.root}/{path or ask.path.strip('/')}"
         following = f"{url}?{urlencode({**ask.query, 'offset': offset + limit, 'limit': limit})}"
         return {

@@ -1,13 +1,15 @@
 """The world in the dialect of TIDAL's API, version 2: JSON:API with references and included resources.
 
-Pages hold 20 items and go on by an opaque cursor, whose link leaves ``include`` out. Durations are ISO 8601,
-``popularity`` differs at every answer, and an ``include`` of more than is allowed is refused. Answers need a token.
+Pages hold 20 items and go on by an opaque cursor, which names the next item; its link leaves ``include`` out. Durations
+are ISO 8601, ``popularity`` differs at every answer, and an ``include`` of more than is allowed is refused. Answers
+need a token.
 """
 
 import base64
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from itertools import dropwhile
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -32,6 +34,7 @@ _ERRORS = {
 
 Document = dict[str, Any]
 Thing = TypeVar("Thing")
+Item = TypeVar("Item", Release, Track)
 
 
 class Tidal:
@@ -232,25 +235,26 @@ def _each_once(resources: Iterable[Document]) -> list[Document]:
     return list({(resource["type"], resource["id"]): resource for resource in resources}.values())
 
 
-def _portion(ask: Ask, things: Sequence[Any]) -> Sequence[Any]:
-    start = _start(ask)
-    return things[start : start + _PAGE]
+def _portion(ask: Ask, things: Sequence[Item]) -> Sequence[Item]:
+    return _from_cursor(ask, things)[:_PAGE]
 
 
-def _links(ask: Ask, things: Sequence[Any]) -> Document:
-    start = _start(ask) + _PAGE
-    if start >= len(things):
+def _links(ask: Ask, things: Sequence[Item]) -> Document:
+    ahead = _from_cursor(ask, things)
+    if len(ahead) <= _PAGE:
         return {"self": f"/{ask.path}"}
-    cursor = base64.urlsafe_b64encode(f"from {start}".encode()).decode()
+    cursor = base64.urlsafe_b64encode(f"from {ahead[_PAGE].index}".encode()).decode()
     return {"self": f"/{ask.path}", "next": f"/{ask.path}?{urlencode({_CURSOR: cursor, 'countryCode': 'US'})}"}
 
 
-def _start(ask: Ask) -> int:
-    cursor = ask.query.get(_CURSOR, "")
+def _from_cursor(ask: Ask, things: Sequence[Item]) -> Sequence[Item]:
+    """Return what is listed from the item on that the cursor names, wherever in the list that stands by now."""
+    listed, cursor = ask.listed(things), ask.query.get(_CURSOR, "")
     try:
-        return int(base64.urlsafe_b64decode(cursor).decode().removeprefix("from ")) if cursor else 0
+        first = int(base64.urlsafe_b64decode(cursor).decode().removeprefix("from ")) if cursor else None
     except ValueError:
         raise Refusal(400) from None
+    return listed if first is None else list(dropwhile(lambda thing: thing.index != first, listed))
 
 
 def _iso_duration(milliseconds: int) -> str:

@@ -1,8 +1,8 @@
 """A question to a dialect and its answer, apart from how they travel."""
 
 import gzip
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -13,14 +13,24 @@ COMPRESS_FROM = 1024
 """Bodies smaller than this, in bytes, are sent as they are."""
 _MOST_DIGITS = 15
 
+Thing = TypeVar("Thing")
+
 
 class Ask(Struct, frozen=True):
-    """A GET: ``path`` below the dialect's root, whose absolute URL is ``root``; ``headers`` have lower-case names."""
+    """A GET: ``path`` below the dialect's root, whose absolute URL is ``root``; ``headers`` have lower-case names.
+
+    ``missing`` is how many of the first items a list does not have at this moment (``shifts.py``).
+    """
 
     path: str
     query: Mapping[str, str] = {}
     root: str = ""
     headers: Mapping[str, str] = {}
+    missing: int = 0
+
+    def listed(self, things: Sequence[Thing]) -> Sequence[Thing]:
+        """Return what a list has at this moment of what it has in all."""
+        return things[self.missing :] if self.missing else things
 
     @property
     def parts(self) -> list[str]:

@@ -1,7 +1,8 @@
 """What the pages of all tables share: lists of any length, read-only rows, tables below the fields, filters by run."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
 
 from django.contrib.admin import RelatedFieldListFilter, ShowFacets, SimpleListFilter
 from django.db.models import Q, QuerySet, Value
@@ -18,8 +19,23 @@ from musicsync.identifiers import clean_text
 from musicsync.models import Provider, Run
 from musicsync.sync.runs import KEEP_FETCHES
 
+Shown = TypeVar("Shown")
 _RECENT_RUNS = 20
 _MOST_MATCHES = 500
+
+
+def once(show: Callable[[Any, Any], Shown]) -> Callable[[Any, Any], Shown]:
+    """Let a display function that asks the database do so once for a row: for its page Unfold calls it five times."""
+
+    @wraps(show)
+    def shown(admin: Any, row: Any) -> Shown:
+        known = vars(row).setdefault("_shown", {})
+        if show not in known:
+            known[show] = show(admin, row)
+        found: Shown = known[show]
+        return found
+
+    return shown
 
 
 class PanelAdmin(PlainAdmin):
@@ -52,7 +68,7 @@ class PanelAdmin(PlainAdmin):
 class BrowseAdmin(PanelAdmin):
     """Pages of a table that may have millions of rows.
 
-    Lists never count, sort or scan the table: they go by primary key, newest first, and searches by an index.
+    Lists never count, sort or scan the table: they go by a key, newest first, and searches by an index.
     """
 
     ordering = ("-pk",)
@@ -64,6 +80,9 @@ class BrowseAdmin(PanelAdmin):
     # For what looks rows up as one types: no count there either.
     paginator = InfinitePaginator
     list_fullwidth = True
+    change_list_template = "musicsync/list.html"
+    key_of_provider = ""
+    """The field that is unique together with ``provider``: one provider's rows are listed by it."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:  # noqa: ARG002
         """Return the list that pages by key."""

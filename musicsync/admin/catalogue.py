@@ -7,7 +7,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
 
-from musicsync.admin.base import ProviderFilter, ReadOnlyAdmin, RunFilter, of_providers, starts_with
+from musicsync.admin.base import ProviderFilter, ReadOnlyAdmin, RunFilter, of_providers, once, starts_with
+from musicsync.admin.refreshing import RefreshableAdmin
 from musicsync.admin.show import (
     ACTION_COLOURS,
     NOTHING,
@@ -87,7 +88,7 @@ class EntityAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Artist)
-class ArtistAdmin(EntityAdmin):
+class ArtistAdmin(RefreshableAdmin, EntityAdmin):
     """Artists, with what they are credited on."""
 
     list_display = ("name", "disambiguation", "type", "country", "existence", "changed")
@@ -125,7 +126,7 @@ class ArtistAdmin(EntityAdmin):
 
 
 @admin.register(Release)
-class ReleaseAdmin(EntityAdmin):
+class ReleaseAdmin(RefreshableAdmin, EntityAdmin):
     """Releases, with their tracks."""
 
     list_display = ("title", "artist_credit", "type", "released", "label", "gtin", "existence", "changed")
@@ -272,6 +273,7 @@ class TrackAdmin(EntityAdmin):
         return f"{track.disc}.{track.position}"
 
     @admin.display(description="ISRC")
+    @once
     def codes(self, track: Track) -> str:
         """Show the ISRCs of the recording."""
         return ", ".join(track.recording.isrcs.order_by("code").values_list("code", flat=True)) or NOTHING

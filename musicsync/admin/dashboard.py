@@ -25,7 +25,7 @@ from musicsync.admin.show import (
 )
 from musicsync.forecast import in_words
 from musicsync.models import Artist, Failure, Fetch, Provider, Recording, Rejection, Release, Run, Track
-from musicsync.queries import Progress, forecast_of, progress
+from musicsync.queries import Progress, forecast_of, progress_of
 
 _COUNT_LIMIT = 1000
 _NONE = "0"
@@ -93,14 +93,16 @@ def _up_to(rows: QuerySet[Any]) -> str:
 
 def _running() -> Table:
     rows = []
-    for run in Run.objects.filter(status=Run.Status.RUNNING).select_related("provider").order_by("pk"):
-        far = progress(run.pk)
+    running = list(Run.objects.filter(status=Run.Status.RUNNING).select_related("provider__budget").order_by("pk"))
+    progress = progress_of(running)
+    for run in running:
+        far = progress[run.pk]
         rows.append(
             (
                 link(run, run.pk),
                 link(run.provider),
                 run.mode,
-                f"{far.done:,} of {far.done + far.owed:,} requests",
+                f"{far.of_all} requests",
                 f"{far.tracks:,}",
                 list_link(Fetch, f"{far.dead:,}", run=run.pk, status__exact="dead") if far.dead else NOTHING,
                 elapsed(far.seconds),
@@ -118,7 +120,7 @@ def _ahead(run: Run, far: Progress) -> str:
 def _providers() -> Table:
     rows = []
     for provider in Provider.objects.order_by("trust", "slug"):
-        last = provider.runs.order_by("-pk").first()
+        last = provider.runs.exclude(mode=Run.Mode.LOOKUP).order_by("-pk").first()
         rows.append(
             (
                 link(provider),

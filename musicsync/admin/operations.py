@@ -15,10 +15,11 @@ from django.utils.safestring import SafeString
 
 from musicsync import tasks
 from musicsync.admin.show import Table, link, list_link
-from musicsync.models import Fetch, Provider, Run
+from musicsync.models import Artist, Fetch, Provider, Release, Run
 from musicsync.providers import sample
+from musicsync.queries import outlook
 from musicsync.records import Mode, MusicsyncError, ProviderError
-from musicsync.sync import drift, runs
+from musicsync.sync import drift, lookups, runs
 from musicsync.sync.asking import ask_once
 from musicsync.sync.budget import NotNow
 
@@ -30,6 +31,16 @@ def sync(request: HttpRequest, providers: Iterable[Provider], mode: Mode) -> Non
     for provider in providers:
         with _clear_errors(request):
             _start(request, provider, mode)
+
+
+def refresh(request: HttpRequest, row: Artist | Release | lookups.Source) -> None:
+    """Look a row up now at each provider that knows it."""
+    targets = lookups.targets_of(row) if isinstance(row, Artist | Release) else [lookups.target_of(row)]
+    if not targets:
+        messages.warning(request, "Nothing was asked: no provider has this any more.")
+    for target in targets:
+        with _clear_errors(request):
+            _look_up(request, target)
 
 
 def cancel(request: HttpRequest, chosen: Iterable[Run]) -> None:
@@ -130,6 +141,14 @@ def _start(request: HttpRequest, provider: Provider, mode: Mode) -> None:
     run = runs.open_run(provider, mode, Run.Trigger.ADMIN)
     owed = Fetch.objects.filter(run=run).count()
     _send(request, run, format_html("started ({}): {} owed", mode, _requests(run, owed)))
+
+
+def _look_up(request: HttpRequest, target: lookups.Target) -> None:
+    found = lookups.start(target, Run.Trigger.ADMIN)
+    if found.is_new:
+        _send(request, found.run, format_html("started (lookup of {}): {}", found.run.scope, outlook(found.run)))
+    else:
+        messages.info(request, format_html("{} looks up {} already", _named(found.run), found.run.scope))
 
 
 def _replay(request: HttpRequest, run: Run, dead: QuerySet[Fetch]) -> None:

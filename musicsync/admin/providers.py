@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -14,7 +15,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from musicsync import credentials, schedule
 from musicsync.admin import operations
-from musicsync.admin.base import BrowseAdmin, PanelAdmin
+from musicsync.admin.base import BrowseAdmin, PanelAdmin, once
 from musicsync.admin.dialogs import button
 from musicsync.admin.health import circuit_line, open_circuits
 from musicsync.admin.plain import PlainAdmin, PlainForm
@@ -33,16 +34,18 @@ from musicsync.admin.show import (
 from musicsync.models import Budget, Circuit, Fetch, Provider, Run, Scope
 from musicsync.providers import registry
 from musicsync.providers.json_feed.options import EXAMPLE
-from musicsync.queries import used
+from musicsync.queries import due_checks, used
 from musicsync.records import MusicsyncError
 from musicsync.redaction import Secret
-from musicsync.sync import drift
+from musicsync.sync import checks, drift
 from musicsync.sync.asking import check_ready
 
 _LATEST_RUNS = 10
 OPTIONS_HELP = format_html(
-    "For adapters that take options, such as json-feed: how the feed is asked and paged, and a JMESPath (jmespath.org) "
-    "for each field. docs/generic-feeds.md explains each. Save, then press Test. An example: {}",
+    "For adapters that take options. tidal takes the country whose catalogue is read, as {}. json-feed takes how the "
+    "feed is asked and paged, and a JMESPath (jmespath.org) for each field: docs/generic-feeds.md explains each. Save, "
+    "then press Test. An example for json-feed: {}",
+    '{"country": "GB"}',
     preformatted(EXAMPLE),
 )
 
@@ -68,6 +71,13 @@ class CredentialField(forms.CharField):
         return given
 
 
+class IndentedJson(DjangoJSONEncoder):
+    """JSON as people write it: a name and value a line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"indent": 2, "ensure_ascii": False})
+
+
 class ProviderForm(PlainForm):
     """A provider; address and budget may be left out, and are the adapter's own then."""
 
@@ -90,6 +100,8 @@ class ProviderForm(PlainForm):
             self.fields["base_url"].label = "Base URL"
         if "token_url" in self.fields:
             self.fields["token_url"].label = "Token URL"
+        if isinstance(options := self.fields.get("options"), forms.JSONField):
+            options.encoder = IndentedJson
         for name in left_out.keys() & self.fields.keys():
             self.fields[name].required = False
             self.fields[name].help_text = left_out[name]
@@ -124,6 +136,7 @@ class ProviderAdmin(PanelAdmin):
         (None, {"fields": (("slug", "adapter"), "base_url", "token_url", "budget", "enabled")}),
         ("Trust", {"fields": (("trust", "removal_limit"),)}),
         ("Network", {"fields": ("allow_private", "allowed_hosts")}),
+        ("Next checks", {"fields": (("check_after_least", "check_after_most", "checks_per_run"),)}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
@@ -138,16 +151,16 @@ class ProviderAdmin(PanelAdmin):
         return (
             fields
             if obj is None
-            else (*fields, ("Set-up", {"fields": (("credential", "readiness"), "circuit_now", "see")}))
+            else (*fields, ("Set-up", {"fields": (("credential", "readiness"), "circuit_now", "due_now", "see")}))
         )
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         """Name and dialect stay: provenance, schedules and the credential's setting rest on them."""
-        return ("credential", "readiness", "circuit_now", "see", *(("slug", "adapter") if obj else ()))
+        return ("credential", "readiness", "circuit_now", "due_now", "see", *(("slug", "adapter") if obj else ()))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
-        """Return providers, each with its latest run."""
-        latest = Run.objects.filter(provider=OuterRef("pk")).order_by("-pk")
+        """Return providers, each with its latest run; lookups of one thing are none of the provider."""
+        latest = Run.objects.filter(provider=OuterRef("pk")).exclude(mode=Run.Mode.LOOKUP).order_by("-pk")
         providers: QuerySet[Provider] = super().get_queryset(request)
         return providers.annotate(
             latest_run=Subquery(latest.values("pk")[:1]), latest_status=Subquery(latest.values("status")[:1])
@@ -201,7 +214,7 @@ class ProviderAdmin(PanelAdmin):
 
     @button(
         "Sync now (incremental)",
-        "Starts a run that asks for what is new.",
+        "Starts a run that asks for what is new, and again for what is due.",
         permission="change",
         icon="sync",
     )
@@ -253,9 +266,17 @@ class ProviderAdmin(PanelAdmin):
         return [found for found in super().get_actions_detail(request, object_id) if found.action_name not in hidden]
 
     @admin.display(description="circuit")
+    @once
     def circuit_now(self, provider: Provider) -> SafeString | str:
         """Show whether it is asked, or since when and why it is not."""
         return circuit_line(Circuit.objects.filter(provider=provider).first())
+
+    @admin.display(description="due")
+    def due_now(self, provider: Provider) -> str:
+        """Show how many known pages are due to be asked again, and how many of them one run may ask."""
+        due = due_checks(provider)
+        since = f", the first since {moment(due.since)}" if due.since else ""
+        return f"{due.pages:,} pages{since}; an incremental run asks {provider.most_checks:,} at most"
 
     @admin.display(description="base URL")
     def address(self, provider: Provider) -> SafeString | str:
@@ -276,6 +297,7 @@ class ProviderAdmin(PanelAdmin):
         return f"{said[credentials.source(provider)]} ({adapter.credential})"
 
     @admin.display(description="ready")
+    @once
     def readiness(self, provider: Provider) -> str:
         """Show what is missing before it can be asked."""
         try:
@@ -382,11 +404,11 @@ class ScopeAdmin(BrowseAdmin):
     search_fields = ("key",)
     search_help_text = "The whole key"
     autocomplete_fields = ("provider",)
-    fields = ("provider", ("kind", "key"), "active", "mark")
+    fields = ("provider", ("kind", "key"), "active", "mark", "next_check")
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Scope | None = None) -> tuple[str, ...]:
         """A scope that exists is switched on and off; another thing to follow is another scope."""
-        return ("mark", *(("provider", "kind", "key") if obj else ()))
+        return ("mark", "next_check", *(("provider", "kind", "key") if obj else ()))
 
     def has_delete_permission(self, request: HttpRequest, obj: Scope | None = None) -> bool:
         """Only what was never fetched can be deleted: pages are the evidence for removals. Switch it off instead."""
@@ -406,6 +428,19 @@ class ScopeAdmin(BrowseAdmin):
     def since(self, scope: Scope) -> str:
         """Show when it was added."""
         return moment(scope.created_at)
+
+    @admin.display(description="next check")
+    def next_check(self, scope: Scope) -> str:
+        """Show from when on an incremental run asks for it again."""
+        if scope.pk is None:
+            return NOTHING
+        try:
+            check = checks.of_scope(scope)
+        except MusicsyncError as error:
+            return str(error)
+        if check is None or check.check_at is None:
+            return "by the next incremental run"
+        return f"{moment(check.check_at)}, last {moment(check.checked_at)}"
 
     @admin.display(description="next incremental run goes on at")
     def mark(self, scope: Scope) -> str:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.enums import ActionVariant
 
 from musicsync.admin import operations
-from musicsync.admin.base import ReadOnlyAdmin, RunFilter, RunProviderFilter, of_providers
+from musicsync.admin.base import ReadOnlyAdmin, RunFilter, RunProviderFilter, of_providers, once
 from musicsync.admin.dialogs import button, confirmation
 from musicsync.admin.show import (
     FETCH_COLOURS,
@@ -31,7 +31,7 @@ from musicsync.admin.show import (
 )
 from musicsync.forecast import in_words
 from musicsync.models import Change, Fetch, KnownPage, Rejection, Run, Worker
-from musicsync.queries import forecast_of, progress
+from musicsync.queries import forecast_of, progress, progress_of
 
 _SAMPLE = 20
 _LATEST_RUNS = 100
@@ -44,7 +44,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     list_display = ("number", "provider", "kind", "trigger", "state", "requests", "dead", "started", "took", "said")
     list_filter = ("status", "mode", "trigger", "provider")
-    list_select_related = ("provider",)
+    list_select_related = ("provider__budget",)
     search_fields = ("pk",)
     search_help_text = "Number of the run"
     actions = ("cancel", "replay", "approve")
@@ -62,15 +62,12 @@ class RunAdmin(ReadOnlyAdmin):
         return rows.filter(pk=term) if term.isdecimal() else rows.none()
 
     def prepare_rows(self, rows: Sequence[Any]) -> None:
-        """Count the dead fetches of the runs on the page, by their index, and all fetches of those under way."""
-        dead = _by_run(Fetch.objects.filter(status=Fetch.Status.DEAD), rows)
-        running = [run for run in rows if run.status == Run.Status.RUNNING]
-        known = _by_run(Fetch.objects.all(), running)
-        owed = _by_run(Fetch.objects.filter(status__in=Fetch.OPEN), running)
+        """Count the dead fetches of the runs on the page, by their index, and see how far those under way are."""
+        dead = _dead_by_run(rows)
+        far = progress_of([run for run in rows if run.status == Run.Status.RUNNING])
         for run in rows:
             run.dead_fetches = dead.get(run.pk, 0)
-            in_all = known.get(run.pk, 0)
-            run.progress_text = f"{in_all - owed.get(run.pk, 0):,} of {in_all:,}"
+            run.progress = far.get(run.pk)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the run with how far it is."""
@@ -157,7 +154,7 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="requests")
     def requests(self, run: Any) -> str:
         """Show how many requests were made, or how far a running run is."""
-        return run.progress_text if run.status == Run.Status.RUNNING else f"{run.summary.get('requests', 0):,}"
+        return run.progress.of_all if run.progress else f"{run.summary.get('requests', 0):,}"
 
     @admin.display(description="dead")
     def dead(self, run: Any) -> SafeString | str:
@@ -201,6 +198,7 @@ class RunAdmin(ReadOnlyAdmin):
         return f"{run.progress.owed:,}"
 
     @admin.display(description="ahead")
+    @once
     def ahead(self, run: Any) -> str:
         """Show how many requests it needs still, and how long its budget makes that."""
         found = forecast_of(run, run.progress)
@@ -241,12 +239,23 @@ class RunAdmin(ReadOnlyAdmin):
         ]
 
 
+class FetchRunFilter(RunFilter):
+    """By run. Of one that has ended nothing is open: said so, its fetches are found by their index, however old."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the fetches of the chosen run."""
+        fetches = super().queryset(request, queryset)
+        chosen = self.value() or ""
+        is_under_way = not chosen.isdecimal() or Run.objects.filter(pk=chosen, status=Run.Status.RUNNING).exists()
+        return fetches if is_under_way else fetches.filter(status__in=Fetch.CLOSED)
+
+
 @admin.register(Fetch)
 class FetchAdmin(ReadOnlyAdmin):
     """Fetches: each request a run owes or owed. The dead ones are replayed or discarded here."""
 
     list_display = ("request_key", "state", "outcome", "attempts", "counted", "error_line", "run_link", "ended")
-    list_filter = ("status", "outcome", RunFilter, RunProviderFilter)
+    list_filter = ("status", "outcome", FetchRunFilter, RunProviderFilter)
     list_select_related = ("run__provider",)
     search_fields = ("key",)
     search_help_text = "Whole request key, number of the fetch, or part of the error of dead ones"
@@ -347,6 +356,7 @@ class FetchAdmin(ReadOnlyAdmin):
         return preformatted(fetch.traceback)
 
     @admin.display(description="worker")
+    @once
     def worked_on_by(self, fetch: Fetch) -> SafeString | str:
         """Show who works on it or did last; the row of a worker goes with it."""
         if fetch.worker_id is None:
@@ -425,9 +435,9 @@ class RejectionAdmin(ReadOnlyAdmin):
         return moment(rejection.created_at)
 
 
-def _by_run(fetches: QuerySet[Fetch], chosen: Sequence[Run]) -> dict[int, int]:
-    """Return how many of the fetches each of the runs has."""
+def _dead_by_run(chosen: Sequence[Run]) -> dict[int, int]:
+    """Return how many dead fetches each of the runs has."""
     if not chosen:
         return {}
-    rows = fetches.filter(run__in=[run.pk for run in chosen]).values("run").annotate(n=Count("pk")).order_by()
-    return {row["run"]: row["n"] for row in rows}
+    dead = Fetch.objects.filter(run__in=[run.pk for run in chosen], status=Fetch.Status.DEAD)
+    return {row["run"]: row["n"] for row in dead.values("run").annotate(n=Count("pk")).order_by()}

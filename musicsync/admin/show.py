@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from msgspec import Struct
@@ -45,6 +46,7 @@ FAILURE_COLOURS = {"retry": "warning"} | dict.fromkeys(
 
 NOTHING = "–"
 _LONGEST_VALUE = 80
+_KEY = "-key-"
 
 
 class Table(Struct, frozen=True):
@@ -75,7 +77,15 @@ def link(row: Model | None, text: object = None) -> SafeString | str:
 
 def link_address(row: Model) -> str:
     """Return the address of the row's page."""
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return _page_address(row._meta.app_label, str(row._meta.model_name), get_script_prefix()).replace(
+        _KEY, str(quote(row.pk))
+    )
+
+
+@cache
+def _page_address(app: str, model: str, _prefix: str) -> str:
+    """Return the address of a page, which the rows of a table share but for the key; asked for in most cells."""
+    return reverse(f"admin:{app}_{model}_change", args=[_KEY])
 
 
 def list_link(model: type[Model], text: object, **filters: object) -> SafeString:

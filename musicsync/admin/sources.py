@@ -6,16 +6,18 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
 
-from musicsync.admin.base import ReadOnlyAdmin, of_providers
+from musicsync.admin.base import of_providers
+from musicsync.admin.refreshing import RefreshableAdmin
 from musicsync.admin.show import NOTHING, STATE_COLOURS, link, moment, preformatted, short, status_badge
 from musicsync.models import SourceArtist, SourceRelease, SourceTrack
 
 
-class SourceAdmin(ReadOnlyAdmin):
+class SourceAdmin(RefreshableAdmin):
     """What the three kinds of source rows have in common."""
 
     list_display = ("external_id", "provider", "named", "entity_link", "existence", "flagged", "changed")
     list_filter = ("state", "provider")
+    key_of_provider = "external_id"
     search_fields = ("external_id",)
     search_help_text = "A provider's id"
     keys: tuple[str, ...] = ("external_id",)

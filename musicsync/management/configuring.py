@@ -16,11 +16,12 @@ from musicsync.models import Budget, Provider
 from musicsync.providers import registry
 
 _LIMITS = ("rate", "burst", "per_day", "per_month", "concurrency")
+_CHECKS = ("check_after_least", "check_after_most", "checks_per_run")
 _UNLIMITED = "none"
 
 
 def add_options(action: ArgumentParser) -> None:
-    """Name the options by which an action sets a budget, and where a provider may be and lead to."""
+    """Name the options by which an action sets a budget, the next checks, and where a provider may be and lead to."""
     # SUPPRESS: a limit that is not named is told from one that is taken away.
     budget = action.add_argument_group("budget", "shared by all providers that use it", argument_default=SUPPRESS)
     budget.add_argument("--budget", metavar="NAME", help="that of another provider, or SLUG: one of its own")
@@ -32,6 +33,17 @@ def add_options(action: ArgumentParser) -> None:
         "--concurrency": "requests under way at the same time",
     }.items():
         budget.add_argument(option, type=_whole_or_none, metavar=f"N|{_UNLIMITED}", help=text)
+    checks = action.add_argument_group(
+        "checks", "when incremental runs ask again for what is known", argument_default=SUPPRESS
+    )
+    checks.add_argument("--check-after-least", type=positive(float), metavar="DAYS", help="at the soonest; at first 1")
+    checks.add_argument("--check-after-most", type=positive(float), metavar="DAYS", help="at the latest; at first 60")
+    checks.add_argument(
+        "--checks-per-run",
+        type=_whole_or_none,
+        metavar=f"N|{_UNLIMITED}",
+        help=f"how many in one run at most; {_UNLIMITED}: what the budget takes in an hour",
+    )
     action.add_argument(
         "--options",
         type=_document,
@@ -92,13 +104,22 @@ def change(provider: Provider, options: Mapping[str, Any]) -> None:
     with _telling():
         provider.clean()
     _save_budget(provider.budget, options)
-    provider.save(update_fields=["budget", "options", "allow_private", "allowed_hosts"])
+    provider.save(update_fields=["budget", "options", "allow_private", "allowed_hosts", *_CHECKS])
 
 
 def budget_line(provider: Provider) -> str:
     """Return what the provider's budget allows, and which others share it."""
     others = provider.budget.providers.exclude(pk=provider.pk).order_by("slug").values_list("slug", flat=True)
     return f"budget {provider.budget}" + (f"; shared with {', '.join(others)}" if others else "")
+
+
+def checks_line(provider: Provider) -> str:
+    """Return when incremental runs ask again for what is known, and for how many pages."""
+    least, most = provider.check_after_least, provider.check_after_most
+    return (
+        f"provider {provider} is asked again for what is known after {least:g} to {most:g} days, "
+        f"{provider.most_checks:,} pages in a run at most"
+    )
 
 
 def _budget_named(name: str, provider: Provider) -> Budget:
@@ -116,6 +137,8 @@ def _budget_named(name: str, provider: Provider) -> Budget:
 def _take(provider: Provider, options: Mapping[str, Any]) -> None:
     for name in _named(options):
         setattr(provider.budget, name, options[name])
+    for name in _CHECKS:
+        setattr(provider, name, options.get(name, getattr(provider, name)))
     if options["allow_private"] is not None:
         provider.allow_private = options["allow_private"]
     if options["options"] is not None:
@@ -124,6 +147,7 @@ def _take(provider: Provider, options: Mapping[str, Any]) -> None:
         provider.allowed_hosts = [host for host in options["allowed_host"] if host]
     with _telling():
         provider.budget.full_clean(exclude=["name"], validate_unique=False)
+        provider.clean_fields(exclude={field.name for field in Provider._meta.fields} - {*_CHECKS})
 
 
 def _save_budget(budget: Budget, options: Mapping[str, Any]) -> None:

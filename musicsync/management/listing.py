@@ -5,8 +5,21 @@ from typing import Any
 from django.db.models import Count, Q
 
 from musicsync.models import Provider, Run
+from musicsync.queries import due_checks
 
-COLUMNS = ("provider", "adapter", "base_url", "enabled", "trust", "rate", "burst", "quotas", "follows", "last_run")
+COLUMNS = (
+    "provider",
+    "adapter",
+    "base_url",
+    "enabled",
+    "trust",
+    "rate",
+    "burst",
+    "quotas",
+    "follows",
+    "due",
+    "last_run",
+)
 """What a table shows; as JSON there is more."""
 
 
@@ -19,7 +32,8 @@ def facts() -> list[dict[str, Any]]:
 
 
 def _facts_of(provider: Provider, follows: int) -> dict[str, Any]:
-    last = Run.objects.filter(provider=provider).order_by("-pk").first()
+    due = due_checks(provider)
+    last = Run.objects.filter(provider=provider).exclude(mode=Run.Mode.LOOKUP).order_by("-pk").first()
     return {
         "provider": provider.slug,
         "adapter": provider.adapter,
@@ -34,5 +48,10 @@ def _facts_of(provider: Provider, follows: int) -> dict[str, Any]:
         "concurrency": provider.budget.concurrency,
         "quotas": provider.budget.quotas,
         "follows": follows,
+        "check_after_least": provider.check_after_least,
+        "check_after_most": provider.check_after_most,
+        "checks_per_run": provider.most_checks,
+        "due": due.pages,
+        "due_since": due.since,
         "last_run": f"{last.pk} {last.status}" if last else None,
     }

@@ -2,8 +2,10 @@
 
 ``sources``
     what is followed, and what each provider last said (Provider, Scope, KnownPage, SourceArtist, ...)
+``checks``
+    when pages are asked again (PageCheck, Tuning)
 ``runs``
-    the ledger of work (Run, Fetch, Rejection)
+    the ledger of work (Run, Fetch, Tally, Rejection)
 ``catalogue``
     the one catalogue made of all sources (Artist, Release, Recording, Track, credits)
 ``feed``
@@ -15,10 +17,11 @@
 """
 
 from musicsync.models.catalogue import Artist, Isrc, Recording, RecordingCredit, Release, ReleaseCredit, Track
+from musicsync.models.checks import PageCheck, Tuning
 from musicsync.models.failures import Alert, Failure
 from musicsync.models.feed import Change
 from musicsync.models.processes import Leader, Worker
-from musicsync.models.runs import Fetch, Rejection, Run
+from musicsync.models.runs import Fetch, Rejection, Run, Tally
 from musicsync.models.sources import (
     Budget,
     Circuit,
@@ -43,6 +46,7 @@ __all__ = [
     "Isrc",
     "KnownPage",
     "Leader",
+    "PageCheck",
     "Profile",
     "Provider",
     "Recording",
@@ -55,7 +59,9 @@ __all__ = [
     "SourceArtist",
     "SourceRelease",
     "SourceTrack",
+    "Tally",
     "Token",
     "Track",
+    "Tuning",
     "Worker",
 ]

@@ -55,10 +55,22 @@ class Run(models.Model):
 
     class Meta:
         constraints = [
+            # Not of lookups, which go on beside another run.
             models.UniqueConstraint(
-                fields=["provider"], condition=models.Q(status="running"), name="run_one_active_per_provider"
+                fields=["provider"],
+                condition=models.Q(status="running") & ~models.Q(mode="lookup"),
+                name="run_one_active_per_provider",
+            ),
+            models.UniqueConstraint(
+                fields=["scope"],
+                condition=models.Q(status="running", mode="lookup"),
+                name="run_one_lookup_per_scope",
             ),
             models.UniqueConstraint(fields=["schedule", "slot"], name="run_one_per_slot"),
+        ]
+        # Each claim of a fetch looks which other runs are under way.
+        indexes = [
+            models.Index(fields=["provider", "mode"], name="run_under_way", condition=models.Q(status="running"))
         ]
 
     def __str__(self) -> str:
@@ -84,6 +96,7 @@ class Fetch(models.Model):
         GONE = "gone", "not there"
 
     OPEN = (Status.PENDING, Status.QUEUED, Status.LEASED, Status.WAITING)
+    CLOSED = (Status.APPLIED, Status.DEAD, Status.CANCELLED, Status.DISCARDED)
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="fetches", db_index=False)
     scope = models.ForeignKey(Scope, on_delete=models.CASCADE, related_name="+")
@@ -139,6 +152,12 @@ class Fetch(models.Model):
             # For the lists of the admin: a request takes a thousand times as long as its entries.
             models.Index(fields=["status", "id"], name="fetch_status", condition=~models.Q(status="applied")),
             models.Index(fields=["id"], name="fetch_gone", condition=models.Q(outcome="gone")),
+            # For those of a run, and what was applied of it of late: one entry, when the fetch ends.
+            models.Index(
+                fields=["run", "id"],
+                name="fetch_closed",
+                condition=models.Q(status__in=["applied", "dead", "cancelled", "discarded"]),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -149,6 +168,18 @@ class Fetch(models.Model):
         """Return the line of the error that says most: of a traceback, the one that names the exception."""
         lines = self.error.strip().splitlines()
         return next((line for line in reversed(lines) if _EXCEPTION.match(line)), lines[-1] if lines else "")
+
+
+class Tally(models.Model):
+    """What is added up already of the applied fetches of a run; see ``sync/tallies.py``."""
+
+    run = models.OneToOneField(Run, primary_key=True, on_delete=models.CASCADE, related_name="tally")
+    below = models.BigIntegerField(db_default=0, help_text="Of the fetches below this id, all that were applied.")
+    applied = models.IntegerField(db_default=0, help_text="How many those are.")
+    counts = models.JSONField(default=dict, db_default={}, help_text="Their counts, added up.")
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: {self.applied} below {self.below}"
 
 
 class Rejection(models.Model):

@@ -16,9 +16,12 @@ from musicsync.providers.base import BadOptions
 
 AHEAD_SECONDS = 1.0
 MOST_AHEAD = 64
+_HOURS_OF_DAY, _HOURS_OF_MONTH = 24, 24 * 30
 _HOST = re.compile(r"[a-z0-9._-]+", re.IGNORECASE | re.ASCII)
 LEAST_RATE, MOST_RATE, MOST_BURST = 0.0001, 10_000.0, 10_000
 """What can be a budget: from a request in three hours to more than any provider takes."""
+SOONEST_CHECK, LATEST_CHECK = 0.05, 3650.0
+"""What can be a bound of the time until a page is asked again, in days."""
 
 
 def no_password(url: str) -> None:
@@ -136,6 +139,24 @@ class Provider(models.Model):
     options = models.JSONField(
         default=dict, blank=True, help_text="What the adapter is told besides, where it takes options."
     )
+    check_after_least = models.FloatField(
+        default=1.0,
+        db_default=1.0,
+        validators=[MinValueValidator(SOONEST_CHECK), MaxValueValidator(LATEST_CHECK)],
+        help_text="Days after which an incremental run asks again for what changes most, at the soonest.",
+    )
+    check_after_most = models.FloatField(
+        default=60.0,
+        db_default=60.0,
+        validators=[MinValueValidator(SOONEST_CHECK), MaxValueValidator(LATEST_CHECK)],
+        help_text="Days after which it asks again for what never changed, at the latest.",
+    )
+    checks_per_run = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Known pages that an incremental run asks again at most; empty: what the budget takes in an hour.",
+    )
     # Fernet text; see musicsync/credentials.py.
     sealed_credential = models.TextField(default="", blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -148,8 +169,9 @@ class Provider(models.Model):
 
         Raises:
             ValidationError: an address is by its name not public, without leave; a token URL is given to an adapter
-                that asks for no tokens; the adapter does not take the options; an allowed host is none; or a new
-                provider has the credential's setting of another, whose credential it would send to its own host.
+                that asks for no tokens; the adapter does not take the options; pages are to be asked again later at
+                the soonest than at the latest; an allowed host is none; or a new provider has the credential's setting
+                of another, whose credential it would send to its own host.
         """
         for name in ("base_url", "token_url"):
             try:
@@ -162,6 +184,11 @@ class Provider(models.Model):
             raise ValidationError({"token_url": f"{self.adapter} sends the credential itself: leave this empty."})
         if self.adapter in registry.ADAPTERS:
             self._check_options()
+        if self.check_after_least > self.check_after_most:
+            later = (
+                f"{self.check_after_least:g} days at the soonest, {self.check_after_most:g} at the latest: swap them."
+            )
+            raise ValidationError({"check_after_least": later})
         for host in self.allowed_hosts:
             if not _HOST.fullmatch(host):
                 raise ValidationError({"allowed_hosts": f"{host!r} is no name of a host: no scheme, port or path."})
@@ -199,6 +226,15 @@ class Provider(models.Model):
         How slowly the provider answers does not matter to that: what is being worked on is not counted.
         """
         return min(MOST_AHEAD, 2 + math.ceil(self.budget.rate * AHEAD_SECONDS))
+
+    @property
+    def most_checks(self) -> int:
+        """Return how many known pages an incremental run may ask again: unless set, an hour of the budget."""
+        if self.checks_per_run is not None:
+            return self.checks_per_run
+        quotas = ((self.budget.per_day, _HOURS_OF_DAY), (self.budget.per_month, _HOURS_OF_MONTH))
+        hourly = (self.budget.rate * 3600, *(most / hours for most, hours in quotas if most))
+        return max(1, int(min(hourly)))
 
 
 class Token(models.Model):
@@ -296,6 +332,7 @@ class KnownPage(models.Model):
     releases = ArrayField(models.BigIntegerField(), default=list)
     tracks = ArrayField(models.BigIntegerField(), default=list)
     rejected = models.IntegerField(default=0)
+    total = models.IntegerField(null=True, help_text="Items of the list that it is a page of, by its answer.")
     follow_ups = models.JSONField(default=list)
     watermark = models.TextField(null=True)
     missing_since_run = models.ForeignKey(

@@ -55,6 +55,8 @@ class Adapter(ABC):
     burst: ClassVar[int]
     """Requests that may be sent at once before ``rate`` holds."""
     credential: ClassVar[Literal["none", "optional", "required"]] = "none"
+    credential_param: ClassVar[str] = ""
+    """The query parameter that carries the credential; empty: a header does."""
     contact_required: ClassVar[bool] = False
     """Whether the provider turns away clients whose User-Agent does not say whom to contact."""
     parser_version: int = 1
@@ -83,14 +85,14 @@ class Adapter(ABC):
 
     def auth_headers(self, credential: str) -> dict[str, str]:
         """Return the headers that carry the credential."""
-        return {"Authorization": f"Bearer {credential}"}
+        return {} if self.credential_param else {"Authorization": f"Bearer {credential}"}
 
-    def auth_params(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - for those whose providers want it there
+    def auth_params(self, credential: str) -> dict[str, str]:
         """Return the query parameters that carry the credential.
 
         They are added when a request is sent, and taken out of whatever comes back: no ``Request`` ever holds them.
         """
-        return {}
+        return {self.credential_param: credential} if self.credential_param else {}
 
     def error_text(self, body: bytes) -> str:
         """Return in one line what the body of an error answer says: at most 200 characters of it."""

@@ -1,10 +1,11 @@
 """The records of one page, each thing once."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from msgspec import UNSET, structs
 
-from musicsync.records import Kind, MergedId, Page, Record, RejectedItem, Request
+from musicsync.records import Credit, Kind, MergedId, Page, PageBefore, Record, RejectedItem, Request
 
 R = TypeVar("R", bound=Record)
 
@@ -20,15 +21,19 @@ class PageBuilder:
         self.follow_ups: list[Request] = []
         self.merged: list[MergedId] = []
         self.following: Request | None = None
+        self.total: int | None = None
         self.watermark: str | None = None
         self.form = ""
+        self.credits: dict[tuple[object, ...], tuple[Credit, ...]] = {}
+        """The credits that were read already, by what the provider says: most tracks of a release have the same."""
         self._records: dict[tuple[Kind, str], Record] = {}
 
     def add(self, record: Record) -> None:
         """Add a record, or fill in what an earlier record of the same thing left unset."""
         key = (record.kind, record.external_id)
-        known = self._records.get(key)
-        self._records[key] = record if known is None else complete(known, record)
+        known = self._records.setdefault(key, record)
+        if known is not record:
+            self._records[key] = complete(known, record)
 
     def merge(self, kind: Kind, asked: str, answered: str) -> None:
         """Note that the provider answered for another id than the one asked for, if it did."""
@@ -43,9 +48,28 @@ class PageBuilder:
             follow_ups=tuple(self.follow_ups),
             following=self.following,
             merged=tuple(self.merged),
+            total=self.total,
             watermark=self.watermark,
             form=self.form,
         )
+
+
+def page_after(
+    request: Request, params: Mapping[str, str], total: int | None, *, path: str = "", items: str = ""
+) -> Request:
+    """Return the page after the one that ``request`` was answered with, in the same list (ADR 16).
+
+    ``params`` are those that lead there, ``path`` where it is another; ``total`` and ``items`` are what the answer
+    said of the list, as ``PageBefore`` has them.
+    """
+    asked = structs.replace(request, refreshes=None, before=None, again=False)
+    before = None if total is None and not items else PageBefore(request=asked, total=total, items=items)
+    return Request(
+        path=path or request.path,
+        params={**request.params, **params},
+        refreshes=request.refreshes,
+        before=before,
+    )
 
 
 def complete(first: R, later: R) -> R:

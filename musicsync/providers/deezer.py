@@ -9,7 +9,7 @@ Errors:     come with HTTP 200 as ``{"error": {"type", "message", "code"}}``: co
             has no Retry-After; the window is 5 seconds.
 Paging:     ``index`` and ``limit`` (25 unless given); ``next`` is a URL of which only these two are read. A page may
             hold fewer items than its limit, and ``total`` may differ from their number, so ``next`` alone says whether
-            to go on.
+            to go on. A ``total`` that has changed since the page before says that the list has (ADR 16).
 Identity:   ``album/{id}`` may answer with another id than asked for: the two are one album now. UPCs have 12 or 13
             digits.
 Forms:      every object says its ``type``. Tracks embedded in an album lack ISRC and place, so ``album/{id}/tracks`` is
@@ -29,7 +29,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from musicsync.identifiers import clean_text
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
-from musicsync.providers.collect import PageBuilder
+from musicsync.providers.collect import PageBuilder, page_after
 from musicsync.providers.wire import Each, Id, Number, Text
 from musicsync.records import (
     ArtistRecord,
@@ -128,6 +128,7 @@ class Items(Struct):
 
     data: list[Item]
     next: str | None = None
+    total: Number | None = None
 
 
 class Fault(Struct):
@@ -151,6 +152,7 @@ class Deezer(Adapter):
     scope_kinds = tuple(_KEYS)
     rate = 10.0
     burst = 1
+    parser_version = 2
     volatile = True
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
@@ -169,7 +171,7 @@ class Deezer(Adapter):
         return found
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
-        """Return one request; albums that are known already are left out of an incremental run by ``refreshes``."""
+        """Return one request; albums that it leads to are asked at times of their own by ``refreshes``."""
         key = self.normalise_key(scope.kind, scope.key)
         if scope.kind == "feed":
             return [_list("editorial/0/releases")]
@@ -242,6 +244,7 @@ def _object_page(answer: dict[str, Any], request: Request) -> Page:
 def _list_page(answer: dict[str, Any], request: Request) -> Page:
     items, rejected = wire.shape(answer, Items, _ITEMS)
     page = PageBuilder(rejected)
+    page.total = items.total
     _add_items(page, items, request)
     if items.next:
         page.follow_ups += _next_page(items.next, request, page)
@@ -279,8 +282,7 @@ def _next_page(url: str, request: Request, page: PageBuilder) -> list[Request]:
     except (ValueError, KeyError):
         page.rejected.append(RejectedItem(path="$.next", reason="has no index to go on at", excerpt=wire.excerpt(url)))
         return []
-    params = {**request.params, "index": str(index), "limit": str(limit)}
-    return [Request(path=request.path, params=params, refreshes=request.refreshes)]
+    return [page_after(request, {"index": str(index), "limit": str(limit)}, page.total)]
 
 
 def _add(page: PageBuilder, item: Item, album: str | None = None) -> None:

@@ -161,7 +161,7 @@ class ITunes(Adapter):
         return found if country == _COUNTRY else f"{found}@{country}"
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
-        """Return one lookup; albums that are known already are left out of an incremental run by ``refreshes``."""
+        """Return one lookup; albums that it leads to are asked at times of their own by ``refreshes``."""
         number, _, country = self.normalise_key(scope.kind, scope.key).partition("@")
         country = country or _COUNTRY
         if scope.kind == "artist":

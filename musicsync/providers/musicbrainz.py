@@ -8,6 +8,7 @@ Load shed:  a 503 with ``X-RateLimit-Who: search-shed`` and ``Retry-After: 0`` s
 Paging:     ``limit`` (25 unless given, 100 at most) and ``offset``. A page with recordings is cut at 500 tracks but
             holds at least one release: the offset moves by the items received, never by the limit (server source,
             Controller/WS/2/Release.pm). Lists inside a lookup stop at 25, so releases are browsed, never embedded.
+            A ``release-count`` that has changed since the page before says that the list has (ADR 16).
 Includes:   a lookup takes ``genres``; for browsing, client libraries list the same includes without it, and one that
             is not allowed is answered with 400, so browsed releases come without genres.
 Merges:     a merged MBID answers 301 to the one that lives on, so the id in the body counts, not the one asked for.
@@ -30,7 +31,7 @@ from msgspec import UNSET, Struct, UnsetType
 from musicsync.identifiers import clean_text, storable
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
-from musicsync.providers.collect import PageBuilder
+from musicsync.providers.collect import PageBuilder, page_after
 from musicsync.providers.wire import Each, Number, Text, Uuid
 from musicsync.records import (
     ArtistRecord,
@@ -57,7 +58,7 @@ _KEYS: Final[dict[ScopeKind, str]] = {
 }
 
 
-class Artist(Struct, rename="kebab"):
+class Artist(Struct, frozen=True, rename="kebab"):
     """As https://musicbrainz.org/doc/Artist defines it."""
 
     id: Uuid
@@ -68,7 +69,7 @@ class Artist(Struct, rename="kebab"):
     country: str | UnsetType | None = UNSET
 
 
-class CreditedName(Struct):
+class CreditedName(Struct, frozen=True):
     """As https://musicbrainz.org/doc/Artist_Credits defines it."""
 
     artist: Artist
@@ -180,6 +181,7 @@ class MusicBrainz(Adapter):
     scope_kinds = tuple(_KEYS)
     rate = 1.0
     burst = 1
+    parser_version = 2
     contact_required = True
 
     def error_text(self, body: bytes) -> str:
@@ -286,6 +288,7 @@ def _lists_page(body: bytes, request: Request) -> Page:
     for release in releases:
         _add_release(page, release)
     received = len(releases) + sum(_is_release(item.path) for item in rejected)
+    page.total = lists.release_count
     page.follow_ups += _next_page(request, received, lists.release_count or 0)
     return page.page()
 
@@ -304,7 +307,7 @@ def _next_page(request: Request, received: int, count: int) -> list[Request]:
     offset = int(keys.number_key(request.params.get("offset", "0")) or "0") + received
     if not received or offset >= count:
         return []
-    return [Request(path=request.path, params={**request.params, "offset": str(offset)})]
+    return [page_after(request, {"offset": str(offset)}, count)]
 
 
 def _artist_record(artist: Artist) -> ArtistRecord:
@@ -322,16 +325,19 @@ def _artist_record(artist: Artist) -> ArtistRecord:
 def _credits(page: PageBuilder, names: list[CreditedName] | UnsetType) -> tuple[Credit, ...] | UnsetType:
     if isinstance(names, UnsetType):
         return UNSET
-    for credited in names:
-        page.add(_artist_record(credited.artist))
-    # A join phrase is text between two names: its outer white space is the point of it.
-    return tuple(
-        Credit(
-            name=clean_text(credited.name) or clean_text(credited.artist.name),
-            artist_id=credited.artist.id,
-            join_phrase=storable(credited.joinphrase or ""),
-        )
-        for credited in names
+    said = tuple(names)
+    if said not in page.credits:
+        page.credits[said] = tuple([_credit(page, credited) for credited in said])
+    return page.credits[said]
+
+
+def _credit(page: PageBuilder, credited: CreditedName) -> Credit:
+    page.add(_artist_record(credited.artist))
+    return Credit(
+        name=clean_text(credited.name) or clean_text(credited.artist.name),
+        artist_id=credited.artist.id,
+        # A join phrase is text between two names: its outer white space is the point of it.
+        join_phrase=storable(credited.joinphrase or ""),
     )
 
 

@@ -13,7 +13,8 @@ Identity:   ids are digits in a text. A track stands on one album; its place is 
 Forms:      ``data`` refers to ``included`` by type and id. ``copyright`` is a text or an object (recorded), ``type`` of
             an album is named ``albumType`` in newer descriptions. Barcodes have 13 or 14 digits. Durations are ISO
             8601 ("PT3M5S").
-Country:    answers are for one country, which the API once demanded: ``countryCode``.
+Country:    answers are for one country, which the API once demanded: ``countryCode``. It is the provider's option
+            ``{"country": "GB"}``, the US where there is none. A second provider with another one is another voice.
 Left out:   popularity, availability and media tags: they change, and ``availability`` names uses, not territories.
             Videos are no tracks. The provider of an album, who delivers it, is the only label that there is.
 
@@ -21,8 +22,9 @@ There are no join phrases: names are joined by ", ".
 """
 
 import re
-from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Final, TypeVar
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -30,7 +32,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from musicsync.identifiers import clean_text
 from musicsync.providers import keys, wire
-from musicsync.providers.base import Scope, one_line
+from musicsync.providers.base import BadOptions, Scope, one_line
 from musicsync.providers.collect import PageBuilder
 from musicsync.providers.oauth import ClientCredentials
 from musicsync.providers.outcomes import by_status
@@ -56,6 +58,7 @@ R = TypeVar("R", bound="Reference")
 _DURATION = r"^PT(?=[0-9])(?:([0-9]{1,2})H)?(?:([0-9]{1,4})M)?(?:([0-9]{1,6})(?:\.([0-9]{1,9}))?S)?$"
 _DURATION_PARTS = re.compile(_DURATION)
 _CURSOR = "page[cursor]"
+_COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _ALBUM_INCLUDE = "artists,items.artists,providers"
 _ITEMS_INCLUDE = "items.artists"
 _TRACK_INCLUDE = "artists,albums"
@@ -166,8 +169,25 @@ class Tidal(ClientCredentials):
     rate = 0.2
     burst = 1
     volatile = True
-    country: ClassVar[str] = "US"
-    """The country whose catalogue is read, ISO 3166-1 alpha-2."""
+    takes_options = True
+
+    def __init__(self, country: str = "US") -> None:
+        """Read the catalogue of this country, ISO 3166-1 alpha-2."""
+        self.country = country
+
+    def configured(self, options: Mapping[str, Any]) -> "Tidal":
+        """Return the adapter for the country that the options name.
+
+        Raises:
+            BadOptions: they name none, or anything else.
+        """
+        mistakes = [f"{name}: there is no such option; there is country." for name in options if name != "country"]
+        country = options.get("country", self.country)
+        if not isinstance(country, str) or not _COUNTRY.fullmatch(country):
+            mistakes.append('country: is no code of two letters, such as "GB".')
+        if mistakes:
+            raise BadOptions(mistakes)
+        return Tidal(country.upper())
 
     def error_text(self, body: bytes) -> str:
         """Return the first error in one line."""
@@ -190,7 +210,7 @@ class Tidal(ClientCredentials):
         return found
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
-        """Return one request; albums that are known already are left out of an incremental run by ``refreshes``."""
+        """Return one request; albums that it leads to are asked at times of their own by ``refreshes``."""
         key = self.normalise_key(scope.kind, scope.key)
         if scope.kind == "release":
             by_code = {"filter[barcodeId]": key}
@@ -338,7 +358,7 @@ def _add_album(page: PageBuilder, album: Resource, included: dict[tuple[str, str
             label=_label(album, included),
             explicit=said.explicit,
             track_count=said.number_of_items,
-            credits=_credits(album, included),
+            credits=_credits(page, album, included),
         )
     )
 
@@ -373,7 +393,7 @@ def _add_track(
             isrcs=wire.optional_isrcs(said.isrc),
             duration_ms=_milliseconds(said.duration),
             explicit=said.explicit,
-            credits=_credits(track, included),
+            credits=_credits(page, track, included),
         )
     )
 
@@ -383,18 +403,23 @@ def _without_title(thing: Reference) -> RejectedItem:
     return RejectedItem(path=f"$.included[{thing.type}]", reason="is named without a title", excerpt=wire.excerpt(said))
 
 
-def _credits(thing: Reference, included: dict[tuple[str, str], Resource]) -> tuple[Credit, ...] | UnsetType:
+def _credits(
+    page: PageBuilder, thing: Reference, included: dict[tuple[str, str], Resource]
+) -> tuple[Credit, ...] | UnsetType:
     """Return the credit; unset where not all its artists are named, for half a credit would be a wrong one."""
     relation = thing.relationships.artists if isinstance(thing, Resource) and thing.relationships else None
-    artists = _listed(relation.data) if relation else []
-    names = [_name(included.get(("artists", artist.id))) for artist in artists]
-    if not names or not all(names):
-        return UNSET
-    last = len(names) - 1
-    return tuple(
-        Credit(name=name, artist_id=artist.id, join_phrase=", " if place < last else "")
-        for place, (artist, name) in enumerate(zip(artists, names, strict=True))
-    )
+    artists = tuple([artist.id for artist in _listed(relation.data)]) if relation else ()
+    if artists not in page.credits:
+        page.credits[artists] = _read_credits(artists, included)
+    return page.credits[artists] or UNSET
+
+
+def _read_credits(artists: tuple[str, ...], included: dict[tuple[str, str], Resource]) -> tuple[Credit, ...]:
+    names = [_name(included.get(("artists", artist))) for artist in artists]
+    if not all(names):
+        return ()
+    joins = [", "] * (len(names) - 1) + [""]
+    return tuple(map(Credit, names, artists, joins))
 
 
 def _label(album: Resource, included: dict[tuple[str, str], Resource]) -> str | UnsetType | None:
@@ -410,6 +435,7 @@ def _name(resource: Resource | None) -> str:
     return clean_text(name) if isinstance(name, str) else ""
 
 
+@lru_cache(maxsize=4096)
 def _milliseconds(text: str | UnsetType | None) -> int | UnsetType | None:
     if not isinstance(text, str):
         return text

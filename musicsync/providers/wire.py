@@ -12,7 +12,7 @@ another form stays what it is.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -27,16 +27,11 @@ T = TypeVar("T")
 
 _EXCERPT = 300
 _JSON = msgspec.json.Encoder()
-_KEY_END = b'":'
-_QUOTE = b'\\"'
-_SPACE = b" \t\r\n"
-_ESCAPE = re.compile(rb'\\(u00(20|22|3a|3A|5c|5C)|\\")')
-"""A space, quote, colon or backslash written in a way that msgspec does not, and a backslash at the end of a text."""
 _MOST_DIGITS = 300
 _TWICE = "states a key twice"
 _AMBIGUOUS = f"an object that {_TWICE}: "
 _VISIBLE = r"[^\s\x00\ud800-\udfff]"
-_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _ASCII = r"^[!-~]+$"
 _DIGITS = r"^[0-9]{0,9}$"
 _WORDS = {
@@ -49,13 +44,15 @@ _WORDS = {
     )
 }
 
+LARGEST = 2**31 - 1
+"""The largest number that the catalogue's integer columns hold."""
 Text = Annotated[str, Meta(pattern=_VISIBLE)]
 """Text in which something can be seen once ``clean_text`` has been over it."""
 Uuid = Annotated[str, Meta(pattern=_UUID)]
 Token = Annotated[str, Meta(pattern=_ASCII)]
 """A text that goes back to the provider as it came, such as a cursor."""
-Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-"""A count, a place or a duration: what the catalogue's integer columns hold."""
+Number = Annotated[int, Meta(ge=0, le=LARGEST)]
+"""A count, a place or a duration."""
 Whole = Number | Annotated[str, Meta(pattern=_DIGITS)]
 """A ``Number`` of a provider that also writes it as text, empty for none; ``whole`` reads it."""
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -99,9 +96,10 @@ def load(body: bytes) -> Any:
     """
     try:
         data = msgspec.json.decode(body)
+        is_sound = _states_each_key_once(body, data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _load_leniently(body)
-    return data if _states_each_key_once(body, data) else _load_leniently(body)
+        is_sound = False
+    return data if is_sound else _load_leniently(body)
 
 
 def _load_leniently(body: bytes) -> Any:
@@ -139,35 +137,22 @@ def _is_ambiguous(node: Any) -> bool:
     return False
 
 
-class _KeyTwice(ValueError):
-    """An object states a key twice."""
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> None:
-    if len(dict(pairs)) != len(pairs):
-        raise _KeyTwice
-
-
-_KEYS_ONCE = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_int=str)
-
-
 def _states_each_key_once(body: bytes, data: Any) -> bool:
     """Tell whether none of the body's objects states a key twice; ``data`` is what was read of it.
 
-    A key that is stated twice is read once. So it shows in the number of keys, before and after: they are what stands
-    before a colon, once quotes within texts and all white space are left out.
+    A key that is stated twice is read once. So it shows in the number of texts, which keys are too, before and after.
     """
-    if not _ESCAPE.search(body):
-        return _count_keys(body) == _count_keys(_JSON.encode(data))
-    try:
-        _KEYS_ONCE.decode(body.decode())
-    except (ValueError, RecursionError):
-        return False
-    return True
+    written = _JSON.encode(data)
+    # Many a body has no white space, and comes out as it came.
+    return written == body or _count_quotes(written) == _count_quotes(body)
 
 
-def _count_keys(body: bytes) -> int:
-    return body.replace(_QUOTE, b"").translate(None, _SPACE).count(_KEY_END)
+def _count_quotes(body: bytes) -> int:
+    """Return how many quotes of a JSON begin or end a text: all but those within one, where a backslash is before."""
+    if b"\\" not in body:
+        return body.count(b'"')
+    bare = body.replace(b"\\\\", b"")
+    return bare.count(b'"') - bare.count(b'\\"')
 
 
 def shape(data: Any, form: Any, lists: Lists | None = None, path: str = "$") -> tuple[Any, list[RejectedItem]]:
@@ -189,7 +174,7 @@ def shape(data: Any, form: Any, lists: Lists | None = None, path: str = "$") -> 
 def _take_out_wrong_items(node: Any, lists: Lists, path: str, rejected: list[RejectedItem]) -> None:
     for name, each in lists.items():
         *way, last = name.split(".")
-        holder = _within(node, way)
+        holder = within(node, way)
         items = holder.get(last)
         if not isinstance(items, list):
             continue
@@ -206,7 +191,7 @@ def _take_out_wrong_items(node: Any, lists: Lists, path: str, rejected: list[Rej
         holder[last] = sound
 
 
-def _within(node: Any, way: list[str]) -> dict[str, Any]:
+def within(node: Any, way: Iterable[str]) -> dict[str, Any]:
     """Return the object that the way leads to; one that nothing is kept of where there is none."""
     for name in way:
         node = node.get(name) if isinstance(node, dict) else None
@@ -254,8 +239,13 @@ def duration(*given: int | UnsetType | None, unit: int = 1) -> int | UnsetType |
 
     ``None`` when those that are given say nothing (providers write null or 0), unset when none is given.
     """
-    stated = [value for value in given if not isinstance(value, UnsetType)]
-    return next((value * unit for value in stated if value), None) if stated else UNSET
+    said: UnsetType | None = UNSET
+    for value in given:
+        if value:
+            return value * unit
+        if not isinstance(value, UnsetType):
+            said = None
+    return said
 
 
 def whole(given: int | str | UnsetType | None) -> int | UnsetType | None:
@@ -273,5 +263,8 @@ def optional_isrcs(texts: list[str] | str | UnsetType | None) -> tuple[str, ...]
     """Return ISRCs normalised where valid, as given otherwise, each once; none for null or empty text."""
     if isinstance(texts, UnsetType):
         return UNSET
-    given = (texts,) if isinstance(texts, str) else texts or ()
+    if isinstance(texts, str):
+        isrc = normalise_isrc(texts)
+        return (isrc,) if isrc else ()
+    given = texts or ()
     return tuple(dict.fromkeys(filter(None, map(normalise_isrc, given))))

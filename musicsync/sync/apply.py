@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import msgspec
 from django.db import IntegrityError, OperationalError, transaction
@@ -32,13 +32,23 @@ _PAGE_COLUMNS = {
     "digest": "text",
     "parser_version": "int",
     "rejected": "int",
+    "total": "int",
     "follow_ups": "jsonb",
     "watermark": "text",
     "missing_since_run_id": "bigint",
     **dict.fromkeys(SEEN.values(), "bigint[]"),
 }
+_HELD = {"rejected", *SEEN.values()}
+"""What a page held, besides the fields of its records and what it led to."""
 
 P = ParamSpec("P")
+
+
+class _Kept(Struct):
+    """What the page was before: how many of its items were rejected, and whether it held anything else than now."""
+
+    rejected: int = 0
+    differed: bool = False
 
 
 class _Written(Struct):
@@ -48,6 +58,11 @@ class _Written(Struct):
     seen: dict[Kind, list[int]]
     rejected: list[RejectedItem]
     lesson: drift.Lesson | None
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether a record was not as it was known."""
+        return any(number for name, number in self.counts.items() if not name.endswith(".unchanged"))
 
 
 def _in_one_transaction(function: Callable[P, None]) -> Callable[P, None]:
@@ -96,11 +111,13 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int, digest
     rejected = [*page.rejected, *written.rejected]
     # What was refused here may be accepted once its release is known: such a page is to be read again.
     same = (None, None) if written.rejected else (etag, digest)
-    rejected_before = _keep_page(lease, page, same, parser_version, written.seen, len(rejected))
-    if rejected or rejected_before:
+    before = _keep_page(lease, page, same, parser_version, written, len(rejected))
+    if rejected or before.rejected:
         _keep_rejections(lease, rejected)
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, page.requests)
-    fetches.close(lease, "page", written.counts | {"rejected": len(rejected)})
+    _look_again(lease, page.total)
+    changed = {"changed": 1} if before.differed else {}
+    fetches.close(lease, "page", written.counts | {"rejected": len(rejected)} | changed)
     if written.lesson:
         drift.keep(lease, written.lesson)
 
@@ -112,6 +129,8 @@ def not_modified(lease: Lease, known: Known, etag: str | None) -> None:
         return
     if etag != known.etag:
         KnownPage.objects.filter(pk=known.id).update(etag=etag)
+    if known.scope_id != lease.scope_id:
+        _adopt(known.id, lease)
     if known.missing_since_run_id is not None:
         _found_again(known.id)
     fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, known.follow_ups)
@@ -125,19 +144,34 @@ def gone(lease: Lease, reason: str) -> None:
 
     One such answer proves nothing: what the page was for is "missing", and the run goes on by what the page held when
     it was last read, so that it comes by the pages behind it. The page is dropped when a later run is told the same,
-    and what no page mentions then is gone (``removal``).
+    and what no page mentions then is gone (``removal``). A page of a list may be gone because the list is shorter now.
     """
     if not fetches.hold(lease):
         return
+    counts = {"gone": 1}
+    _look_again(lease, None)
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
     if known is not None and known.missing_since_run_id is None:
+        counts["changed"] = 1
         KnownPage.objects.filter(pk=known.pk).update(missing_since_run=lease.run_id)
         _mark_missing(lease)
         follow_ups = msgspec.convert(known.follow_ups, list[Request])
         fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, follow_ups)
-    elif known is not None and known.missing_since_run_id != lease.run_id:
+    elif known is not None and _confirms(lease, known.missing_since_run_id):
         known.delete()
-    fetches.close(lease, "gone", {"gone": 1}, reason)
+    fetches.close(lease, "gone", counts, reason)
+
+
+def _look_again(lease: Lease, total: int | None) -> None:
+    """Owe the page before the leased one a second time where their list has changed in between (ADR 16).
+
+    What is taken out of a list moves all that stands behind it up, and what would have begun this page ends the one
+    that was read already. It shows in the ``total`` of the two; ``None`` where there is no such page any more.
+    """
+    before = lease.request.before
+    if before is not None and before.total != total:
+        again = msgspec.structs.replace(before.request, again=True)
+        fetches.owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, [again])
 
 
 def _write_records(lease: Lease, page: Page, parser_version: int) -> _Written:
@@ -255,30 +289,42 @@ def _keep_page(
     page: Page,
     same: tuple[str | None, str | None],
     parser_version: int,
-    seen: Mapping[Kind, list[int]],
+    written: _Written,
     rejected: int,
-) -> int:
-    """Keep what the page held; write only what differs. Returns how many of its items were rejected until now."""
+) -> _Kept:
+    """Keep what the page held; write only what differs. Returns what it was before."""
     wanted = {
         "scope_id": lease.scope_id,
         "etag": same[0],
         "digest": same[1],
         "parser_version": parser_version,
         "rejected": rejected,
+        "total": page.total,
         "follow_ups": msgspec.json.decode(msgspec.json.encode(page.requests)),  # lists, as the database gives them
         "watermark": page.watermark,
         "missing_since_run_id": None,
-        **{SEEN[kind]: ids for kind, ids in seen.items()},
+        **{SEEN[kind]: ids for kind, ids in written.seen.items()},
     }
     known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
     if known is None:
         new = wanted | {"provider_id": lease.provider_id, "key": lease.key}
         sql.copy(_PAGE, _PAGE_COLUMNS, [tuple(new[name] for name in _PAGE_COLUMNS)])
-        return 0
+        return _Kept()
     differing = {name: value for name, value in wanted.items() if getattr(known, name) != value}
+    if lease.mode == "lookup":
+        # It stays with the scope whose runs lead to it, which tell when it is there no more.
+        differing.pop("scope_id", None)
     if differing:
         KnownPage.objects.filter(pk=known.pk).update(**differing)
-    return known.rejected
+    leads_elsewhere = "follow_ups" in differing and _keys(known.follow_ups) != _keys(wanted["follow_ups"])
+    differed = leads_elsewhere or written.changed or bool(_HELD & differing.keys())
+    # What another parser reads out of the same answer is no change of the provider's.
+    return _Kept(known.rejected, differed and known.parser_version == parser_version)
+
+
+def _keys(follow_ups: Any) -> set[str]:
+    """Return what is asked next, in no order: a list that is sorted by its listeners says the same in any."""
+    return {request.key for request in msgspec.convert(follow_ups, list[Request])}
 
 
 def _keep_rejections(lease: Lease, rejected: Sequence[RejectedItem]) -> None:
@@ -303,6 +349,14 @@ def _keep_rejections(lease: Lease, rejected: Sequence[RejectedItem]) -> None:
     )
 
 
+def _confirms(lease: Lease, first_run_id: int | None) -> bool:
+    """Tell whether an answer proves that a page is not there, as another run was told first.
+
+    A run that began before that one proves nothing, nor does a lookup: either may ask within seconds of it.
+    """
+    return first_run_id is not None and first_run_id < lease.run_id and lease.mode != "lookup"
+
+
 def _mark_missing(lease: Lease) -> None:
     if lease.request.refreshes is None:
         return
@@ -312,6 +366,12 @@ def _mark_missing(lease: Lease) -> None:
         "WHERE provider_id = %s AND external_id = %s AND state = 'present'",
         [lease.provider_id, external_id],
     )
+
+
+def _adopt(page_id: int, lease: Lease) -> None:
+    """Let a page that belongs to a scope which is not followed, such as that of a lookup, belong to the lease's."""
+    if lease.mode != "lookup":
+        KnownPage.objects.filter(pk=page_id, scope__active=False).update(scope=lease.scope_id)
 
 
 def _found_again(page_id: int) -> None:

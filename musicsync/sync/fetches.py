@@ -61,6 +61,19 @@ _ASKING = f"""
         JOIN {_PROVIDER} p ON p.id = r.provider_id
     WHERE r.status = 'running' AND asking.status = 'leased' AND p.budget_id ="""  # noqa: S608
 
+_READ_ELSEWHERE = f"""EXISTS (
+    SELECT 1 FROM {_RUN} other JOIN {_FETCH} same ON same.run_id = other.id AND same.key = f.key
+    WHERE other.status = 'running' AND other.provider_id = r.provider_id AND other.id <> r.id
+      AND same.status = 'leased')"""  # noqa: S608
+"""Whether another run has the same page in hand: the older of two answers must not be applied last."""
+_LOOKED_UP = f"""EXISTS (
+    SELECT 1 FROM {_RUN} l JOIN {_PROVIDER} lp ON lp.id = l.provider_id JOIN {_FETCH} lf ON lf.run_id = l.id
+        LEFT JOIN {_CIRCUIT} lc ON lc.provider_id = lp.id
+    WHERE l.status = 'running' AND l.mode = 'lookup' AND lp.budget_id = b.id AND lc.opened_at IS NULL
+      AND lf.status IN ('queued', 'waiting') AND lf.attempts = 0 AND lf.slot_at IS NULL
+      AND coalesce(lf.not_before, clock_timestamp()) <= clock_timestamp() + interval '{LONGEST_HOLD_SECONDS} s')"""  # noqa: S608
+"""Whether the budget's next slot is for a lookup, which somebody waits for, and which has not asked yet."""
+
 _LOST = f"""
     crashes = f.crashes + 1, lease_token = NULL, finished_at = clock_timestamp(),
     error = 'its worker was lost, or did not end in time',
@@ -117,8 +130,9 @@ def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_S
     """Lease the fetch and take the provider's next slot, in one statement.
 
     A slot that is too far away to be slept for, and no further than ``hold_seconds``, is held: the fetch waits, and has
-    it when it is claimed in time. ``None`` where there is nothing to do: the fetch is done, being worked on, not due,
-    or its run has ended.
+    it when it is claimed in time. It waits, too, while another run has the same page in hand, and while a lookup, which
+    goes first, has no slot yet. ``None`` where there is nothing to do: the fetch is done, being worked on, not due, or
+    its run has ended.
     """
     slot_before, slot_after = (f"coalesce(claimed.held_at + {MOVED}, {when})" for when in (SLOT_AT, TAKEN_AT))
     # Whoever waited for the budget's row meanwhile has a slot that is now, however long ago it began.
@@ -139,14 +153,16 @@ def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_S
             RETURNING f.id, f.lease_token AS token, f.run_id, f.scope_id, r.provider_id, p.slug AS provider,
                       p.budget_id, r.mode, f.key, f.request, f.attempts, c.opened_at, clock_timestamp() AS now,
                       CASE WHEN was.slot_at + {MOVED} > clock_timestamp() THEN was.slot_at END AS held_at,
-                      CASE WHEN b.concurrency > 0 THEN b.concurrency <= ({_ASKING} b.id) ELSE false END AS is_full
+                      CASE WHEN b.concurrency > 0 THEN b.concurrency <= ({_ASKING} b.id) ELSE false END
+                          OR {_READ_ELSEWHERE}
+                          OR r.mode <> 'lookup' AND was.slot_at IS NULL AND {_LOOKED_UP} AS is_turned_away
         ), slot AS (  -- its own, or else the next; it is counted when it is used
             UPDATE {_BUDGET} b
             SET theoretical_arrival_at =
                     CASE WHEN claimed.held_at IS NULL THEN {NEXT_ARRIVAL} ELSE b.theoretical_arrival_at END,
                 {counted(f"({slot_before} <= {horizon})::int")}
             FROM claimed
-            WHERE b.id = claimed.budget_id AND claimed.opened_at IS NULL AND NOT claimed.is_full AND NOT {SPENT}
+            WHERE b.id = claimed.budget_id AND claimed.opened_at IS NULL AND NOT claimed.is_turned_away AND NOT {SPENT}
               AND {slot_before} <= claimed.now + make_interval(secs => greatest({LONGEST_SLEEP_SECONDS}, %s))
             RETURNING b.concurrency, b.moved_seconds AS moved, {slot_after} - {MOVED} AS slot_at,
                       extract(epoch FROM {slot_after} - clock_timestamp())::float8 AS wait,
@@ -162,7 +178,9 @@ def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_S
 def _leased(row: sql.Row) -> Lease | Postponed | None:
     """Return the lease that was taken, or give it back where the fetch has to wait."""
     if row["wait"] is None:
-        return _postpone(row["id"], row["token"], TURNED_AWAY_SECONDS if row["is_full"] else 0.0, attempted=False)
+        return _postpone(
+            row["id"], row["token"], TURNED_AWAY_SECONDS if row["is_turned_away"] else 0.0, attempted=False
+        )
     if not row["is_near"]:
         return _hold_slot(row["id"], row["token"], row["slot_at"], row["wait"] - LEAD_SECONDS)
     turn = Turn(row["budget_id"], max(0.0, row["wait"]), row["moved"])
@@ -174,13 +192,23 @@ def _leased(row: sql.Row) -> Lease | Postponed | None:
 
 
 def hold(lease: Lease) -> bool:
-    """Lock the leased row for the rest of the transaction; ``False`` where the lease is not valid any more."""
+    """Lock the leased row for the rest of the transaction; ``False`` where the lease is not valid any more.
+
+    A lookup waits for removals of its provider that are under way (``stop_lookups``).
+    """
+    if lease.mode == "lookup":
+        sql.query(f"SELECT 1 FROM {_PROVIDER} WHERE id = %s FOR SHARE", [lease.provider_id])  # noqa: S608
     return bool(
         sql.query(
             f"SELECT 1 FROM {_FETCH} WHERE id = %s AND lease_token = %s AND status = 'leased' FOR UPDATE",  # noqa: S608
             [lease.id, lease.token],
         )
     )
+
+
+def stop_lookups(provider_id: int) -> None:
+    """Let no lookup of the provider apply a page until the end of the caller's transaction, once those at it have."""
+    sql.query(f"SELECT 1 FROM {_PROVIDER} WHERE id = %s FOR NO KEY UPDATE", [provider_id])  # noqa: S608
 
 
 def close(
@@ -255,14 +283,20 @@ def lost(task_id: str) -> list[Postponed]:
 def owe(run_id: int, provider_id: int, mode: str, scope_id: int, requests: Sequence[Request]) -> None:
     """Note the requests that the run owes its provider; those that it already does are left as they are.
 
-    An incremental run does not ask for the details of what is known: it goes through such a page by what the page
-    held when it was last read, so that whatever is missing behind it is found.
+    What a page leads to is asked by an incremental run only where it is not known: details that are known are asked
+    when their time has come (``checks``). It goes through such a page by what the page held when it was last read, so
+    that whatever is missing behind it is found.
     """
     owed = _unknown(provider_id, requests) if mode == Run.Mode.INCREMENTAL else list(requests)
+    owe_in_order(run_id, [(scope_id, request) for request in owed])
+
+
+def owe_in_order(run_id: int, owed: Sequence[tuple[int, Request]]) -> None:
+    """Note requests that the run owes its provider, each with its scope, known or not: they are asked in this order."""
     for start in range(0, len(owed), _PLAN_CHUNK):
         rows: list[sql.Row] = [
             {"run_id": run_id, "scope_id": scope_id, "key": request.key, "request": msgspec.to_builtins(request)}
-            for request in owed[start : start + _PLAN_CHUNK]
+            for scope_id, request in owed[start : start + _PLAN_CHUNK]
         ]
         sql.insert_missing(
             _FETCH,

@@ -16,6 +16,7 @@ class Known(Struct, frozen=True):
     """A page as it was when it was last read; ``mentioned`` says how many source rows of each kind it mentions."""
 
     id: int
+    scope_id: int
     etag: str | None
     digest: str | None
     rejected: int
@@ -24,12 +25,17 @@ class Known(Struct, frozen=True):
     mentioned: dict[Kind, int]
 
 
-def known(provider_id: int, key: str, parser_version: int) -> Known | None:
-    """Return what is known of a page that this version of the parser has read, ``None`` where there is nothing."""
+def known(provider_id: int, request: Request, parser_version: int) -> Known | None:
+    """Return what is known of a page that this version of the parser has read, ``None`` where there is nothing.
+
+    What is known of one page of a list holds no more where the page before it found the list with another total: that
+    it is still the same would hide that the list has changed (ADR 16).
+    """
+    before = request.before.total if request.before else None
     rows = sql.query(
-        f"SELECT id, etag, digest, rejected, follow_ups, missing_since_run_id, {_MENTIONED} FROM {_PAGE} "  # noqa: S608
-        "WHERE provider_id = %s AND key = %s AND parser_version = %s",
-        [provider_id, key, parser_version],
+        f"SELECT id, scope_id, etag, digest, rejected, follow_ups, missing_since_run_id, {_MENTIONED} "  # noqa: S608
+        f"FROM {_PAGE} WHERE provider_id = %s AND key = %s AND parser_version = %s AND (%s::int IS NULL OR total = %s)",
+        [provider_id, request.key, parser_version, before, before],
     )
     if not rows:
         return None

@@ -1,8 +1,9 @@
 """What a provider has no more.
 
 Removal needs evidence. The pages of a provider, as they were last read, say what it has (``KnownPage``). After a full
-run that read every page of its scopes, pages that it did not come by are dropped, and what no page mentions any more
-is gone. A single "not found" is no evidence: its page stays until a later run is told the same (``apply.gone``).
+run that read every page of its scopes, pages that neither it nor a lookup since it began came by are dropped, and what
+no page mentions any more is gone. A single "not found" is no evidence: its page stays until a later run is told the
+same (``apply.gone``).
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from musicsync.models import Fetch, KnownPage, Rejection, Run
 from musicsync.records import KINDS, Kind
-from musicsync.sync import catalogue, sql
+from musicsync.sync import catalogue, checks, fetches, sql
 from musicsync.sync.catalogue import Cause, Touched
 from musicsync.sync.sources import LINKS, LIVE, SEEN, TABLES
 
@@ -19,7 +20,7 @@ _PAGE, _FETCH, _REJECTION = (model._meta.db_table for model in (KnownPage, Fetch
 _STALE = f"""
     k.provider_id = %s
     AND k.scope_id IN (SELECT f.scope_id FROM {_FETCH} f WHERE f.run_id = %s)
-    AND NOT EXISTS (SELECT 1 FROM {_FETCH} f WHERE f.run_id = %s AND f.key = k.key)
+    AND NOT EXISTS (SELECT 1 FROM {_FETCH} f WHERE f.run_id = ANY(%s::bigint[]) AND f.key = k.key)
 """  # noqa: S608
 
 
@@ -36,7 +37,12 @@ class Unmentioned(Struct, frozen=True):
 
 
 def find(run: Run) -> Unmentioned:
-    """Return what is gone by the evidence of a full run in which every fetch was applied. Changes nothing."""
+    """Return what is gone by the evidence of a full run in which every fetch was applied. Changes nothing.
+
+    What lookups have read since the run began is evidence too. Until the end of the caller's transaction they apply no
+    more pages: a row that one of them comes by meanwhile would be removed all the same.
+    """
+    fetches.stop_lookups(run.provider_id)
     # These are sets of everything against everything; before a new table has statistics, the planner takes them for few
     # rows and would go over them one by one (1.1 s for 10,000 tracks, against 0.03 s).
     sql.execute("SET LOCAL enable_nestloop = off")
@@ -59,6 +65,7 @@ def remove(run: Run, unmentioned: Unmentioned) -> dict[str, int]:
         _stale_parameters(run),
     )
     sql.execute(f"DELETE FROM {_PAGE} k WHERE {_STALE}", _stale_parameters(run))  # noqa: S608
+    checks.forget_unknown(run.provider_id)
     touched = Touched()
     for kind, ids in unmentioned.ids.items():
         rows = sql.query(
@@ -71,8 +78,10 @@ def remove(run: Run, unmentioned: Unmentioned) -> dict[str, int]:
     return {f"{kind}.removed": len(ids) for kind, ids in unmentioned.ids.items() if ids}
 
 
-def _stale_parameters(run: Run) -> list[int]:
-    return [run.provider_id, run.pk, run.pk]
+def _stale_parameters(run: Run) -> list[int | list[int]]:
+    lookups = Run.objects.filter(provider=run.provider_id, mode=Run.Mode.LOOKUP)
+    since = lookups.exclude(finished_at__lt=run.started_at).values_list("pk", flat=True)
+    return [run.provider_id, run.pk, [run.pk, *since]]
 
 
 def _unmentioned(run: Run, kind: Kind) -> list[int]:

@@ -1,8 +1,8 @@
 """A run from its first row to its last: open, finish, cancel, replay, discard, approve."""
 
 from datetime import datetime, timedelta
-from typing import Any, cast
 
+import msgspec
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from musicsync.models import Fetch, KnownPage, Provider, Run, Scope
 from musicsync.providers import base, registry
-from musicsync.records import Mode, MusicsyncError, ScopeKind
-from musicsync.sync import fetches, removal, sql
+from musicsync.records import Mode, MusicsyncError, Request
+from musicsync.sync import checks, fetches, removal, sql, tallies
 from musicsync.sync.asking import check_ready
 
 _FETCH, _PAGE = Fetch._meta.db_table, KnownPage._meta.db_table
@@ -23,7 +23,11 @@ _NEVER_APPLIED = (Fetch.Status.DEAD, Fetch.Status.DISCARDED)
 
 
 class AlreadyRunning(MusicsyncError):
-    """The provider has a run under way; one at a time."""
+    """The provider has a run under way, or the scope its lookup; one at a time. ``run`` is that one."""
+
+    def __init__(self, message: str, run: Run | None = None) -> None:
+        super().__init__(message)
+        self.run = run
 
 
 class SlotTaken(MusicsyncError):
@@ -41,37 +45,42 @@ def open_run(
 ) -> Run:
     """Write down a run and the first fetches that it owes, in one transaction. Nothing is sent.
 
-    ``scope`` limits the run to that one; otherwise it goes over all active scopes.
+    ``scope`` limits the run to that one; otherwise it goes over all active scopes. A lookup is of one scope with a key,
+    and goes on beside other runs.
 
     Raises:
-        AlreadyRunning: the provider has a run under way.
+        AlreadyRunning: the provider has a run under way, or the scope its lookup.
         SlotTaken: this slot of the schedule has its run.
-        MusicsyncError: the provider follows nothing, or a setting is missing.
+        MusicsyncError: the provider follows nothing, a setting is missing, or a lookup is of no scope with a key.
     """
     adapter = registry.adapter_of(provider)
     check_ready(provider, adapter)
+    if mode == "lookup" and (scope is None or not scope.key):
+        raise MusicsyncError(f"a lookup is of one thing by its key: start an incremental or a full run of {provider}")
     scopes = [scope] if scope else list(provider.scopes.filter(active=True).order_by("pk"))
     if not scopes:
         raise MusicsyncError(
             f"provider {provider} follows nothing: add a scope in the admin or with "
             f"`manage.py provider follow {provider} KIND:KEY`"
         )
+    run = Run(provider=provider, mode=mode, trigger=trigger, scope=scope, schedule=schedule, slot=slot)
     try:
         with transaction.atomic():
-            run = Run.objects.create(
-                provider=provider, mode=mode, trigger=trigger, scope=scope, schedule=schedule, slot=slot
-            )
-            for followed in scopes:
-                kind = cast("ScopeKind", followed.kind)
-                asked = base.Scope(kind=kind, key=followed.key, watermark=followed.watermark)
-                fetches.owe(run.pk, provider.pk, mode, followed.pk, adapter.plan(asked, mode))
+            run.save(force_insert=True)
+            plans = [(followed, _plan(adapter, followed, mode)) for followed in scopes]
+            fetches.owe_in_order(run.pk, checks.first_asked(provider, mode, plans))
     except IntegrityError as error:
-        raise _refusal(error, provider, schedule, slot) from error
+        raise _refusal(error, run) from error
     return run
 
 
+def _plan(adapter: base.Adapter, followed: Scope, mode: Mode) -> list[Request]:
+    requests = checks.plan(adapter, followed, mode)
+    return _as_known(followed, requests) if mode == "lookup" else requests
+
+
 def finish(run_id: int) -> Run | None:
-    """End the run if nothing is owed any more: removals, watermarks, totals, status.
+    """End the run if nothing is owed any more: removals, watermarks, next checks, totals, status.
 
     Returns ``None`` where it goes on, has ended before, or is being ended by another worker.
     """
@@ -91,6 +100,7 @@ def finish(run_id: int) -> Run | None:
             totals |= _remove(run)
         if not dead:
             _keep_watermarks(run)
+        checks.settle(run)
         run.summary = totals | {"distinct_tracks": _distinct_tracks(run_id)}
         run.finished_at = Now()
         run.save()
@@ -144,10 +154,11 @@ def replay(run: Run, chosen: QuerySet[Fetch]) -> int:
     """Let the dead ones of the chosen fetches of the run be tried again, and the run go on; return how many those are.
 
     Raises:
-        AlreadyRunning: the provider has another run under way.
+        AlreadyRunning: the provider has another run under way, or the scope another lookup.
         MusicsyncError: the run was cancelled: what it never asked for would be taken for gone.
     """
     with transaction.atomic():
+        tallies.reset(run.pk)
         replayed = chosen.filter(run=run, status=Fetch.Status.DEAD).update(
             status=Fetch.Status.PENDING, failures=0, crashes=0, not_before=None
         )
@@ -186,8 +197,27 @@ def run_totals(run_id: int) -> dict[str, int]:
 
 
 def _is_latest(run: Run) -> bool:
-    """Tell whether no later run of the provider has read newer evidence, as it may have when this one was replayed."""
-    return not Run.objects.filter(provider=run.provider, pk__gt=run.pk).exclude(status=Run.Status.CANCELLED).exists()
+    """Tell whether no later run of the provider has read newer evidence, as it may have when this one was replayed.
+
+    What lookups have read since is newer too, but little: ``removal`` counts it in.
+    """
+    later = Run.objects.filter(provider=run.provider, pk__gt=run.pk).exclude(mode=Run.Mode.LOOKUP)
+    return not later.exclude(status=Run.Status.CANCELLED).exists()
+
+
+def _as_known(scope: Scope, requests: list[Request]) -> list[Request]:
+    """Return the first requests of a lookup as they are made on the way to pages that another scope leads to.
+
+    As such a page is a release's details, so are those that follow it: an incremental run goes on leaving them out.
+    """
+    if scope.kind != Scope.Kind.RELEASE:
+        return requests
+    pages = KnownPage.objects.filter(provider=scope.provider_id, key__in=[request.key for request in requests])
+    elsewhere = set(pages.exclude(scope=scope).values_list("key", flat=True))
+    return [
+        msgspec.structs.replace(request, refreshes=("release", scope.key)) if request.key in elsewhere else request
+        for request in requests
+    ]
 
 
 def _reopen(run: Run) -> bool:
@@ -197,7 +227,7 @@ def _reopen(run: Run) -> bool:
         with transaction.atomic():
             return bool(ended.update(status=Run.Status.RUNNING, finished_at=None, error=""))
     except IntegrityError as error:
-        raise _refusal(error, run.provider, None, None) from error
+        raise _refusal(error, run) from error
 
 
 def _remove(run: Run) -> dict[str, int]:
@@ -245,13 +275,20 @@ def _first_error(run: Run, dead: int) -> str:
     return f"{dead} fetches are {what}, the first with: {first.error_line if first else ''}"
 
 
-def _refusal(error: IntegrityError, provider: Provider, schedule: str | None, slot: Any) -> Exception:
+def _refusal(error: IntegrityError, run: Run) -> Exception:
+    """Return what stands in the way of the run, by the constraint that it broke."""
     diagnosis = getattr(error.__cause__, "diag", None)
     constraint = getattr(diagnosis, "constraint_name", None)
     if constraint == "run_one_active_per_provider":
-        active = Run.objects.filter(provider=provider, status=Run.Status.RUNNING).first()
+        others = Run.objects.filter(provider=run.provider, status=Run.Status.RUNNING).exclude(mode=Run.Mode.LOOKUP)
+        active = others.first()
         number = f"run {active.pk}" if active else "a run"
-        return AlreadyRunning(f"provider {provider} has {number} under way: wait for it, or cancel it")
+        return AlreadyRunning(f"provider {run.provider} has {number} under way: wait for it, or cancel it", active)
+    if constraint == "run_one_lookup_per_scope":
+        # It may have ended just now: what it read is as new.
+        latest = Run.objects.filter(scope=run.scope, mode=Run.Mode.LOOKUP).exclude(pk=run.pk).order_by("-pk").first()
+        number = f"run {latest.pk}" if latest else "a run"
+        return AlreadyRunning(f"{run.scope} of {run.provider} is being looked up by {number} already", latest)
     if constraint == "run_one_per_slot":
-        return SlotTaken(f"schedule {schedule} has its run for {slot} already")
+        return SlotTaken(f"schedule {run.schedule} has its run for {run.slot} already")
     return error

@@ -39,13 +39,13 @@ def is_away(error: BaseException) -> bool:
     return cause.sqlstate.startswith(_AWAY_CLASSES)
 
 
-def patiently(function: Callable[[], Found]) -> Found:
-    """Call the function, again where the database is away, for 20 s: nobody can do anything without it meanwhile.
+def patiently(function: Callable[[], Found], seconds: float = PATIENCE_SECONDS) -> Found:
+    """Call the function, again where the database is away, for so long: nobody can do anything without it meanwhile.
 
     Raises:
         Error: it was away all the time, or what the function raises besides.
     """
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + seconds
     while True:
         try:
             return function()

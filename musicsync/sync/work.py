@@ -31,6 +31,11 @@ from musicsync.sync.fetches import Lease, Postponed
 
 SendAhead = Callable[[Sequence[int]], None]
 
+GIVE_BACK_SECONDS = float(fetches.LEASE_SECONDS)
+"""How long a process tries to give a fetch back where the database is away, if its time limit does not come before.
+
+After that nobody works on the fetch, and nobody else can take it until its lease ends.
+"""
 MOST_SHEDS = 20
 """A provider that turned a request away so often has more than a load that passes."""
 
@@ -147,7 +152,7 @@ def _go_on(lease: Lease, provider: Provider, notice: Notice | None = None) -> St
 
 def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead: SendAhead | None) -> None:
     adapter = registry.adapter_of(provider)
-    known = pages.known(provider.pk, lease.key, adapter.parser_version)
+    known = pages.known(provider.pk, lease.request, adapter.parser_version)
     client = client_for(provider, adapter)
     sleep_until(slot_at - READY_SECONDS)
     response = get(
@@ -169,6 +174,8 @@ def _ask_and_apply(lease: Lease, provider: Provider, slot_at: float, send_ahead:
         return
     try:
         page = limits.sift(adapter.parse(lease.request, response))
+        if lease.request.again:
+            page = page.without_next()
         if page.following and send_ahead:
             send_ahead(fetches.owe_ahead(lease, page.following, provider.window))
         apply.page(lease, page, etag, adapter.parser_version, digest)
@@ -207,10 +214,11 @@ def _held(provider: Provider, error: Drifted) -> Notice:
 
 
 def _note_unforeseen(lease: Lease, error: Exception) -> None:
-    sql.patiently(lambda: fetches.fail(lease, f"{type(error).__name__}: {error}", trace=traceback.format_exc()))
+    trace = traceback.format_exc()
+    sql.patiently(lambda: fetches.fail(lease, f"{type(error).__name__}: {error}", trace=trace), GIVE_BACK_SECONDS)
 
 
 def _hand_back(lease: Lease, reason: str) -> Postponed | None:
     # Whatever was under way on this connection is not to be finished.
     connection.close()
-    return sql.patiently(lambda: fetches.hand_back(lease, reason))
+    return sql.patiently(lambda: fetches.hand_back(lease, reason), GIVE_BACK_SECONDS)

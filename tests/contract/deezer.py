@@ -1,6 +1,7 @@
 import json
 
 from musicsync.providers import registry
+from musicsync.providers.collect import page_after
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -142,8 +143,9 @@ SPEC = Spec(
                 ),
                 follow_ups=(
                     Request(path="album/21", refreshes=("release", "21")),
-                    Request(path="artist/11/albums", params={"index": "1", "limit": "1"}),
+                    page_after(albums(0), {"index": "1", "limit": "1"}, 2),
                 ),
+                total=2,
             ),
         ),
         Said(
@@ -190,7 +192,7 @@ SPEC = Spec(
             name="tracks of an album",
             request=tracks(0),
             body={"data": [LISTED], "total": 1},
-            page=Page(records=(ADA, LISTED_RECORD)),
+            page=Page(records=(ADA, LISTED_RECORD), total=1),
         ),
         Said(
             name="details of a listed album",

@@ -1,4 +1,5 @@
 from musicsync.providers import registry
+from musicsync.providers.collect import page_after
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -162,7 +163,8 @@ SPEC = Spec(
             },
             page=Page(
                 records=(ReleaseRecord(external_id="21", title="First Light"),),
-                follow_ups=(details(21), details(22), listed("artists/11/releases", 2)),
+                follow_ups=(details(21), details(22), page_after(listed("artists/11/releases"), {"page": "2"}, 101)),
+                total=101,
             ),
         ),
         Said(
@@ -175,6 +177,7 @@ SPEC = Spec(
             page=Page(
                 records=(ReleaseRecord(external_id="21", title="First Light"),),
                 follow_ups=(details(21),),
+                total=101,
                 rejected=(RejectedItem(path="$.releases[1]", reason="Expected `object`, got `null`", excerpt="null"),),
             ),
         ),
@@ -194,6 +197,7 @@ SPEC = Spec(
             page=Page(
                 records=(ReleaseRecord(external_id="22", title="Second Light"),),
                 follow_ups=(details(22),),
+                total=1,
             ),
         ),
         Said(
@@ -207,7 +211,7 @@ SPEC = Spec(
                     {"id": 31, "type": "master", "title": "Z - Second Light"},
                 ],
             },
-            page=Page(follow_ups=(details(21),)),
+            page=Page(follow_ups=(details(21),), total=3),
         ),
         Said(
             name="release asked for by another id",

@@ -141,7 +141,7 @@ SPEC = Spec(
             body=says(
                 ALBUM, next="https://api.jamendo.com/v3.0/albums/musicinfo/?client_id=0ff1ce&limit=200&offset=150"
             ),
-            page=Page(records=(ADA, LIGHT), following=albums(150, artist_id="11")),
+            page=Page(records=(ADA, LIGHT), following=albums(140, artist_id="11")),
         ),
         Said(
             name="tracks of an album, and one on none",

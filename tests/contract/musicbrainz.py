@@ -1,4 +1,5 @@
 from musicsync.providers import registry
+from musicsync.providers.collect import page_after
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -225,7 +226,8 @@ SPEC = Spec(
                         excerpt=f'{{"id": "{SECOND}"}}',
                     ),
                 ),
-                follow_ups=(browse("artist", ARTIST, 102),),
+                follow_ups=(page_after(browse("artist", ARTIST, 100), {"offset": "102"}, 103),),
+                total=103,
             ),
         ),
         Said(

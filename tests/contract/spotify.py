@@ -3,6 +3,7 @@ import json
 import msgspec
 
 from musicsync.providers import registry
+from musicsync.providers.collect import page_after
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -134,6 +135,10 @@ def paging(*items: object, after: str | None = None) -> dict[str, object]:
 _UPC = search("album", "upc:036000291452")
 _ISRC = search("track", "isrc:GBABC1900001")
 
+TRACKS_AFTER = page_after(
+    Request(path=f"albums/{ALBUM_ID}"), {"limit": "1", "offset": "1"}, 2, path=f"albums/{ALBUM_ID}/tracks"
+)
+
 SPEC = Spec(
     adapter=registry.get("spotify"),
     scopes=[
@@ -172,8 +177,9 @@ SPEC = Spec(
                 records=(ADA_RECORD, STUB_RECORD),
                 follow_ups=(
                     Request(path=f"albums/{ALBUM_ID}", refreshes=DETAILS),
-                    Request(path=albums().path, params={**albums().params, "offset": "5", "limit": "5"}),
+                    page_after(albums(), {"offset": "5", "limit": "5"}, 1),
                 ),
+                total=1,
             ),
         ),
         Said(
@@ -194,7 +200,8 @@ SPEC = Spec(
             body=ALBUM,
             page=Page(
                 records=(ADA_RECORD, BEN_RECORD, ALBUM_RECORD, DAWN_RECORD),
-                follow_ups=(several(DAWN_ID), tracks(1, 1)),
+                follow_ups=(several(DAWN_ID), TRACKS_AFTER),
+                total=2,
             ),
         ),
         Said(
@@ -225,6 +232,7 @@ SPEC = Spec(
                     ),
                 ),
                 follow_ups=(several(DAWN_ID, details=True),),
+                total=2,
             ),
         ),
         Said(
@@ -247,6 +255,7 @@ SPEC = Spec(
                     ),
                 ),
                 follow_ups=(several(DAWN_ID, DUSK_ID, details=True),),
+                total=2,
             ),
         ),
         Said(
@@ -283,6 +292,7 @@ SPEC = Spec(
                     RejectedItem(path="$.albums.items[1]", reason="Expected `object`, got `null`", excerpt="null"),
                 ),
                 follow_ups=(Request(path=f"albums/{ALBUM_ID}", refreshes=DETAILS),),
+                total=2,
             ),
         ),
         Said(
@@ -291,7 +301,7 @@ SPEC = Spec(
             body={
                 "tracks": paging({**WHOLE_TRACK, "id": DUSK_ID, "external_ids": {"isrc": "GBABC1900002"}}, WHOLE_TRACK)
             },
-            page=Page(records=(ADA_RECORD, STUB_RECORD, BEN_RECORD, WHOLE_RECORD)),
+            page=Page(records=(ADA_RECORD, STUB_RECORD, BEN_RECORD, WHOLE_RECORD), total=2),
         ),
         Said(
             name="new releases",
@@ -301,8 +311,11 @@ SPEC = Spec(
                 records=(ADA_RECORD, STUB_RECORD),
                 follow_ups=(
                     Request(path=f"albums/{ALBUM_ID}", refreshes=DETAILS),
-                    Request(path="browse/new-releases", params={"limit": "50", "offset": "50"}),
+                    page_after(
+                        Request(path="browse/new-releases", params={"limit": "50", "offset": "0"}), {"offset": "50"}, 1
+                    ),
                 ),
+                total=1,
             ),
         ),
     ],
@@ -379,6 +392,7 @@ DEVELOPMENT = msgspec.structs.replace(
                     Request(path=f"tracks/{DAWN_ID}", refreshes=DETAILS),
                     Request(path=f"tracks/{DUSK_ID}", refreshes=DETAILS),
                 ),
+                total=2,
             ),
         ),
     ],

@@ -184,7 +184,8 @@ def titles(page: Page) -> list[str]:
 
 @every_spec
 def test_an_empty_list_says_nothing(spec: Spec) -> None:
-    assert parse(spec, spec.items.request, listing(spec, [])) == spec.items.around
+    page = parse(spec, spec.items.request, listing(spec, []))
+    assert msgspec.structs.replace(page, total=None) == spec.items.around
 
 
 @every_spec

@@ -19,7 +19,8 @@ from tests.servers import RedisServer
 from tests.settings import TEST_VAR
 
 FROZEN_SECONDS = 30
-HELD_SECONDS = 20
+HELD_SECONDS = 30
+"""Longer than a process waits for the database before it begins on a fetch."""
 FULL_SECONDS = 10
 SPACE = "160m"
 """Room for an empty database and the write-ahead log of a small run."""

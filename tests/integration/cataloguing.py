@@ -10,6 +10,7 @@ from musicsync.models import (
     Change,
     Isrc,
     KnownPage,
+    PageCheck,
     Recording,
     RecordingCredit,
     Release,
@@ -81,7 +82,7 @@ def loose_links() -> dict[str, int]:
 
 
 def forget_all_but_providers() -> None:
-    for model in (Run, Artist, Release, Recording, Change, KnownPage):
+    for model in (Run, Artist, Release, Recording, Change, KnownPage, PageCheck):
         model.objects.all().delete()
 
 

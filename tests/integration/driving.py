@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 from django.db import connection
+from django.utils import timezone
 
-from musicsync.models import Budget, Provider, Run, Scope
+from musicsync.models import Budget, PageCheck, Provider, Run, Scope
 from musicsync.records import Mode
 from musicsync.sync import circuit, fetches, runs
 from musicsync.sync.asking import probe
@@ -100,6 +101,11 @@ def _recovered(slug: str) -> list[int]:
 
 def sync(provider: Provider, mode: Mode = "full", threads: int = 1) -> Run:
     return drive(runs.open_run(provider, mode, "cli"), threads)
+
+
+def make_lists_due() -> None:
+    """Let the next incremental run ask for every scope."""
+    PageCheck.objects.filter(request__refreshes__isnull=True).update(check_at=timezone.now())
 
 
 def in_threads(*functions: object) -> list[object]:

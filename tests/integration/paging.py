@@ -42,7 +42,7 @@ def provider(slug: str, trust: int = 1, **values: Any) -> Provider:
 def open_run(of: Provider, keys: Sequence[str] = (), mode: Mode = "full") -> Run:
     """Open a run that owes the requests with these keys and nothing else."""
     run = Run.objects.create(provider=of, mode=mode, trigger="cli")
-    fetches.owe(run.pk, of.pk, "full", of.scopes.get().pk, [Request(path=key) for key in keys])
+    fetches.owe(run.pk, of.pk, "full", of.scopes.get(kind="feed").pk, [Request(path=key) for key in keys])
     return run
 
 

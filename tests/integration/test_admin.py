@@ -12,6 +12,7 @@ from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from kombu import Connection, pools
 
 from musicsync.admin.show import link_address, list_url
@@ -19,6 +20,7 @@ from musicsync.models import (
     Artist,
     Budget,
     Change,
+    Circuit,
     Fetch,
     Provider,
     Recording,
@@ -26,6 +28,8 @@ from musicsync.models import (
     Release,
     Run,
     Scope,
+    SourceArtist,
+    SourceRelease,
     SourceTrack,
     Track,
 )
@@ -56,8 +60,8 @@ def logged_in(user: User) -> Client:
     return client
 
 
-def staff(*permissions: str) -> Client:
-    user = User.objects.create_user("colleague", is_staff=True)
+def staff(*permissions: str, name: str = "colleague") -> Client:
+    user = User.objects.create_user(name, is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     return logged_in(user)
 
@@ -122,7 +126,7 @@ def test_the_list_of_runs_shows_how_far_each_is(client: Client) -> None:
     run = make_run(make_provider(), "running", dead=2)
     run.fetches.filter(key="tracks?cursor=0").update(status="pending")
     (listed,) = shown(client, Run)
-    assert (listed.progress_text, listed.dead_fetches) == ("1 of 2", 1)
+    assert (listed.progress.of_all, listed.dead_fetches) == ("1 of 2", 1)
 
 
 def test_the_overview_of_a_new_set_up_says_what_to_do(client: Client) -> None:
@@ -212,13 +216,13 @@ def test_a_long_list_is_paged_from_newest_to_oldest(client: Client) -> None:
     keys = list(Artist.objects.order_by("-pk").values_list("pk", flat=True))
     first = client.get(list_url(Artist)).context["cl"]
     assert [row.pk for row in first.result_list] == keys[:50]
-    assert (first.paginator.newest, first.paginator.newer) == (None, None)
-    second = client.get(list_url(Artist) + first.paginator.older).context["cl"]
+    assert (first.paginator.first, first.paginator.before) == (None, None)
+    second = client.get(list_url(Artist) + first.paginator.after).context["cl"]
     assert [row.pk for row in second.result_list] == keys[50:100]
-    last = client.get(list_url(Artist) + second.paginator.older).context["cl"]
+    last = client.get(list_url(Artist) + second.paginator.after).context["cl"]
     assert [row.pk for row in last.result_list] == keys[100:]
-    assert last.paginator.older is None
-    back = client.get(list_url(Artist) + last.paginator.newer).context["cl"]
+    assert last.paginator.after is None
+    back = client.get(list_url(Artist) + last.paginator.before).context["cl"]
     assert [row.pk for row in back.result_list] == keys[50:100]
 
 
@@ -293,7 +297,8 @@ def test_a_provider_shows_its_schedules(client: Client) -> None:
 
 
 def provider_form(**given: object) -> dict[str, object]:
-    return {"slug": "mb", "adapter": "musicbrainz", "trust": 5, "removal_limit": 0.1, "enabled": "on"} | given
+    bounds = {"removal_limit": 0.1, "check_after_least": 1, "check_after_most": 60}
+    return {"slug": "mb", "adapter": "musicbrainz", "trust": 5, "enabled": "on"} | bounds | given
 
 
 def test_a_new_provider_takes_address_and_budget_of_its_adapter(client: Client) -> None:
@@ -313,6 +318,12 @@ def test_a_chosen_address_and_budget_are_kept(client: Client) -> None:
     )
     provider = Provider.objects.get(slug="mb")
     assert (provider.base_url, provider.budget) == ("http://127.0.0.1:8100/ws/2", budget)
+
+
+def test_a_page_asked_again_later_at_the_soonest_than_at_the_latest_is_refused(client: Client) -> None:
+    answer = client.post(reverse("admin:musicsync_provider_add"), provider_form(check_after_least=61))
+    assert "swap them" in str(answer.context["adminform"].form.errors["check_after_least"])
+    assert not Provider.objects.exists()
 
 
 def test_an_address_that_is_none_is_refused(client: Client) -> None:
@@ -440,6 +451,83 @@ def test_approve_carries_out_the_removals_of_a_held_run(transactional_db: None, 
     assert any(f"run {done.pk} is not the latest" in line for line in said)
     world.track.refresh_from_db()
     assert world.track.state == "gone"
+
+
+@pytest.fixture
+def known_at_deezer(transactional_db: None) -> SimpleNamespace:
+    """A world whose provider, on whose pages the buttons are, is asked in Deezer's dialect."""
+    world = make_world()
+    Provider.objects.update(adapter="deezer")
+    SourceArtist.objects.update(external_id="27")
+    SourceRelease.objects.update(external_id="302127")
+    SourceTrack.objects.update(release_key="302127")
+    Circuit.objects.all().delete()
+    Run.objects.create(provider=world.provider, mode="full", trigger="cli")
+    return world
+
+
+@pytest.mark.parametrize(
+    ("model", "scope"),
+    [
+        (Artist, "artist:27"),
+        (Release, "release:302127"),
+        (SourceArtist, "artist:27"),
+        (SourceRelease, "release:302127"),
+        (SourceTrack, "release:302127"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value._meta.model_name,
+)
+def test_refresh_now_looks_a_row_up_beside_the_run_and_links_to_it(
+    known_at_deezer: SimpleNamespace, client: Client, model: type[Model], scope: str
+) -> None:
+    row = model._default_manager.get()
+    assert button(row, "refresh_now") in client.get(link_address(row)).content.decode()
+    for _ in range(2):
+        answer = client.post(button(row, "refresh_now"), {"_form_submitted": "on"})
+    lookup = Run.objects.get(mode="lookup")
+    assert (str(lookup.scope), lookup.trigger, lookup.status) == (scope, "admin", "running")
+    need = "this run needs 1 more request: 0 s at today&#x27;s budget"
+    assert said_by(answer) == [
+        f"Run {lookup.pk} of shop started (lookup of {scope}): {need}",
+        f"Run {lookup.pk} of shop looks up {scope} already",
+    ]
+    assert all(link_address(lookup) in str(message) for message in get_messages(answer.wsgi_request))
+
+
+def test_refresh_now_says_what_it_waits_for_and_what_cannot_be(
+    known_at_deezer: SimpleNamespace, client: Client
+) -> None:
+    release = known_at_deezer.release
+    feed = make_provider("bulk")
+    SourceRelease.objects.create(
+        provider=feed, external_id="x", release=release, fields={"title": "Blue"}, fingerprint=b"1" * 16
+    )
+    Circuit.objects.create(provider=known_at_deezer.provider, opened_at=timezone.now(), probe_at=timezone.now())
+    said = said_by(client.post(button(release, "refresh_now"), {"_form_submitted": "on"}))
+    assert len(said) == 2
+    assert any("nothing is asked before shop answers again" in line for line in said)
+    assert "bulk: Bulk feed cannot follow a release; it can follow: feed" in said
+    SourceRelease.objects.update(state="gone")
+    gone = client.post(button(release, "refresh_now"), {"_form_submitted": "on"})
+    assert said_by(gone)[-1] == "Nothing was asked: no provider has this any more."
+
+
+def test_who_may_change_runs_may_refresh_and_who_may_only_look_may_not(known_at_deezer: SimpleNamespace) -> None:
+    viewer, operator = staff("view_release"), staff("view_release", "change_run", name="operator")
+    address = button(known_at_deezer.release, "refresh_now")
+    assert viewer.post(address, {"_form_submitted": "on"}).status_code == 403
+    assert address not in viewer.get(link_address(known_at_deezer.release)).content.decode()
+    assert not Run.objects.filter(mode="lookup").exists()
+    assert operator.post(address, {"_form_submitted": "on"}).status_code == 302
+    assert Run.objects.filter(mode="lookup").exists()
+
+
+def test_the_last_run_of_a_provider_is_no_lookup(client: Client) -> None:
+    run = make_run(make_provider(), "errors")
+    Run.objects.create(provider=run.provider, mode="lookup", trigger="admin", status="failed")
+    assert f"run {run.pk} (full)" in client.get(reverse("admin:index")).content.decode()
+    (listed,) = shown(client, Provider)
+    assert listed.latest_run == run.pk
 
 
 def test_who_may_only_look_cannot_act(transactional_db: None) -> None:

@@ -4,17 +4,33 @@ import io
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from musicsync import tasks
-from musicsync.models import Budget, Fetch, Provider, Run, Scope
+from musicsync.models import (
+    Artist,
+    Budget,
+    Circuit,
+    Fetch,
+    Provider,
+    Run,
+    Scope,
+    SourceArtist,
+    SourceRelease,
+)
 from tests.helpers import ROOT, running, worker_command
+from tests.integration.admin_rows import make_world
+from tests.integration.driving import follow
+from tests.unit.sandbox.serving import serve
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -156,6 +172,31 @@ def test_set_refuses_a_budget_that_cannot_be(deezer: Provider, arguments: tuple[
     assert (deezer.budget.rate, deezer.budget.per_day, deezer.allowed_hosts) == (50.0, None, [])
 
 
+def test_set_changes_when_known_pages_are_asked_again(deezer: Provider) -> None:
+    said = say(
+        "provider", "set", "dz", "--check-after-least", "0.5", "--check-after-most", "30", "--checks-per-run", "7"
+    )
+    assert "after 0.5 to 30 days, 7 pages in a run at most" in said
+    assert "180,000 pages in a run" in say("provider", "set", "dz", "--checks-per-run", "none", "--rate", "50")
+    (shown,) = json.loads(say("provider", "list", "--json"))
+    assert (shown["check_after_least"], shown["due"], shown["due_since"]) == (0.5, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--check-after-least", "61"), "61 days at the soonest, 60 at the latest: swap them"),
+        (("--check-after-most", "4000"), "--check-after-most: "),
+        (("--checks-per-run", "0"), "no whole number above 0"),
+    ],
+)
+def test_set_refuses_bounds_that_cannot_be(deezer: Provider, arguments: tuple[str, ...], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        say("provider", "set", "dz", *arguments)
+    deezer.refresh_from_db()
+    assert (deezer.check_after_least, deezer.check_after_most, deezer.checks_per_run) == (1.0, 60.0, None)
+
+
 def test_list_shows_quotas(deezer: Provider) -> None:
     say("provider", "set", "dz", "--per-day", "5000")
     header, line = say("provider", "list").splitlines()
@@ -266,9 +307,19 @@ def test_sync_of_a_scope_looks_it_up_without_following_it(deezer: Provider) -> N
 
 
 def test_a_second_sync_is_refused(run: Run) -> None:
-    code, line = refusal("sync", "dz", "--scope", "artist:13")
+    code, line = refusal("sync", "dz")
     assert (code, f"run {run.pk} under way" in line) == (2, True)
-    assert Scope.objects.count() == 1
+    assert Run.objects.count() == 1
+
+
+def test_a_scope_is_looked_up_beside_a_run_and_once_at_a_time(run: Run) -> None:
+    assert "started (lookup)" in say("sync", "dz", "--scope", "artist:13")
+    code, line = refusal("sync", "dz", "--scope", "artist:13")
+    assert (code, line) == (2, f"artist:13 of dz is being looked up by run {run.pk + 1} already")
+
+
+def test_sync_of_a_feed_reads_what_is_new_of_it(deezer: Provider) -> None:
+    assert "started (incremental)" in say("sync", "dz", "--scope", "feed")
 
 
 def test_sync_of_a_provider_that_follows_nothing_says_how_to_follow(deezer: Provider) -> None:
@@ -286,6 +337,76 @@ def test_sync_without_a_broker_records_the_run(deezer: Provider, monkeypatch: py
     assert code == 1
     assert line.startswith("CELERY_BROKER_URL: ")
     assert f"Run {number} is recorded; it starts when a worker and beat run and the broker is back" in line
+
+
+@pytest.fixture
+def world(deezer: Provider) -> SimpleNamespace:
+    """One row of everything, which the provider ``shop``, a feed, has; of these ``dz`` has the release."""
+    found = make_world()
+    said = {"provider": deezer, "fingerprint": b"1" * 16, "fields": {"title": "Blue Heart"}}
+    SourceRelease.objects.create(external_id="302127", release=found.release, **said)
+    SourceArtist.objects.create(external_id="27", artist=found.artist, state="gone", **said)
+    return found
+
+
+def test_refresh_of_a_providers_id_looks_it_up_beside_its_run(run: Run) -> None:
+    said = say("refresh", "release", "dz:302127")
+    lookup = Run.objects.get(mode="lookup")
+    assert (lookup.pk, lookup.trigger, lookup.scope.active) == (run.pk + 1, "cli", False)
+    assert said == (
+        f"run {lookup.pk} of dz started (lookup of release:302127): "
+        "this run needs 1 more request: 0 s at today's budget\n"
+    )
+    assert Fetch.objects.get(run=lookup).status == "queued"
+    assert say("refresh", "release", "dz:302127") == f"run {lookup.pk} of dz looks up release:302127 already\n"
+
+
+@pytest.mark.parametrize("named", ["number", "0724384960650", "724384960650"])
+def test_refresh_of_a_row_asks_each_provider_that_has_it_and_says_which_cannot(
+    world: SimpleNamespace, named: str
+) -> None:
+    said = say("refresh", "release", str(world.release.pk) if named == "number" else named)
+    assert "of dz started (lookup of release:302127): this run needs 1 more request" in said
+    assert "\nshop: Bulk feed cannot follow a release; it can follow: feed" in said
+    assert Run.objects.get(mode="lookup").provider.slug == "dz"
+
+
+def test_refresh_says_what_a_lookup_waits_for(deezer: Provider) -> None:
+    Circuit.objects.create(provider=deezer, opened_at=timezone.now(), probe_at=timezone.now())
+    assert "nothing is asked before dz answers again" in say("refresh", "artist", "dz:27")
+    Budget.objects.update(cooldown_until=timezone.now() + timedelta(hours=1))
+    assert "the provider asked for a pause" in say("refresh", "artist", "dz:13")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("release", "99999"), "there is no release 99999 in the catalogue: write PROVIDER:ID or PROVIDER:UPC, "),
+        (("release", "4006381333931"), "there is no release 4006381333931 in the catalogue: write "),
+        (("artist", "Nina"), "there is no artist Nina in the catalogue: write PROVIDER:ID, or its number in the "),
+        (("artist", "nobody:1"), "unknown provider 'nobody'; the known ones are: dz, shop"),
+        (("artist", "dz:Nina"), "dz: artist:Nina is no scope of Deezer: the key of artist is a Deezer id"),
+    ],
+)
+def test_refresh_refuses(world: SimpleNamespace, arguments: tuple[str, ...], line: str) -> None:
+    code, said = refusal("refresh", *arguments)
+    assert (code, said[: len(line)]) == (2, line)
+    assert not Run.objects.filter(mode="lookup").exists()
+
+
+def test_refresh_of_what_only_others_had_or_cannot_look_up_is_refused(world: SimpleNamespace) -> None:
+    assert refusal("refresh", "artist", str(world.artist.pk)) == (
+        2,
+        "shop: Bulk feed cannot follow a artist; it can follow: feed",
+    )
+    SourceArtist.objects.update(state="gone")
+    code, line = refusal("refresh", "artist", str(world.artist.pk))
+    assert (code, line) == (2, f"no provider has artist {world.artist.pk} any more: name one as PROVIDER:ID")
+
+
+def test_the_last_run_of_a_provider_is_no_lookup(run: Run) -> None:
+    say("refresh", "release", "dz:302127")
+    assert f"{run.pk} running" in say("provider", "list")
 
 
 def test_runs_lists_the_newest_first(run: Run) -> None:
@@ -346,6 +467,29 @@ def test_waiting_for_a_failed_run_ends_with_one_line_and_exit_code_1(
     assert "status=failed" in output
     assert errors.startswith("CommandError: run ")
     assert len(errors.splitlines()) == 1
+
+
+def test_waiting_for_lookups_ends_with_all_of_them(process_env: dict[str, str], tmp_path: Path) -> None:
+    with serve(100) as base:
+        deezer, itunes = follow(base, "deezer"), follow(base, "itunes")
+        of_artist = Artist.objects.create(name="Nina")
+        for provider in (deezer, itunes):
+            SourceArtist.objects.create(
+                provider=provider,
+                external_id=provider.scopes.order_by("pk")[0].key,
+                artist=of_artist,
+                fields={"name": "Nina"},
+                fingerprint=b"1" * 16,
+            )
+        with running(worker_command("--loglevel", "INFO"), process_env, tmp_path / "worker.log", "ready."):
+            code, output, errors = manage(process_env, "refresh", "artist", str(of_artist.pk), "--wait")
+    assert (code, errors) == (0, ""), output
+    assert set(Run.objects.values_list("provider__slug", "mode", "status")) == {
+        ("deezer", "lookup", "done"),
+        ("itunes", "lookup", "done"),
+    }
+    assert output.count("status=done") == 2
+    assert output.count("distinct_tracks=") == 2
 
 
 def test_an_unreachable_database_is_one_line_and_exit_code_1(process_env: dict[str, str]) -> None:

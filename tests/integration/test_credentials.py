@@ -232,4 +232,5 @@ def logged_in_operator() -> Client:
 
 def form_of(provider: Provider, **given: object) -> dict[str, object]:
     same = {"base_url": provider.base_url, "budget": provider.budget_id, "trust": 5, "removal_limit": 0.1}
+    same |= {"check_after_least": 1, "check_after_most": 60}
     return same | given

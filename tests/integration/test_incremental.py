@@ -3,7 +3,7 @@
 import pytest
 
 from musicsync.models import Fetch, KnownPage, Run, SourceTrack
-from tests.integration.driving import control, follow, sync
+from tests.integration.driving import control, follow, make_lists_due, sync
 
 
 def asked(run: Run) -> set[str]:
@@ -17,6 +17,7 @@ def served(base: str, adapter: str) -> int:
 def test_details_that_are_known_are_not_asked_for_again(small: str) -> None:
     provider = follow(small, "deezer")
     sync(provider)
+    make_lists_due()
     before = served(small, "deezer")
 
     run = sync(provider, "incremental")
@@ -33,6 +34,7 @@ def test_details_of_what_is_new_are_asked_for(base: str) -> None:
     before = set(SourceTrack.objects.values_list("external_id", flat=True))
     albums = set(KnownPage.objects.filter(key__startswith="album/").values_list("key", flat=True))
     control(base, "evolve", json={"generations": 2, "expected": False})
+    make_lists_due()
 
     run = sync(provider, "incremental")
 
@@ -49,6 +51,7 @@ def test_a_page_that_is_missing_behind_a_known_one_is_found(small: str) -> None:
     lost = KnownPage.objects.filter(key__startswith="album/", key__contains="/tracks").order_by("pk")[:2]
     keys = {page.key for page in lost}
     KnownPage.objects.filter(key__in=keys).delete()
+    make_lists_due()
 
     run = sync(provider, "incremental")
 

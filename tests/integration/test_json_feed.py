@@ -132,5 +132,12 @@ def test_the_test_button_shows_the_first_records_once(base: str, client: Client)
     assert "First records" not in client.get(link_address(provider)).content.decode()
 
 
+def test_options_are_shown_a_name_a_line(base: str, client: Client) -> None:
+    provider = mapped(base)
+    Provider.objects.filter(pk=provider.pk).update(options=OPTIONS | {"params": {"words": "Dämmerung"}})
+    shown = client.get(link_address(provider)).context["adminform"].form["options"].value()
+    assert '\n  "params": {\n    "words": "Dämmerung"\n  },\n' in shown
+
+
 def test_a_provider_whose_adapter_takes_none_is_offered_no_options(base: str, client: Client) -> None:
     assert "JMESPath" not in client.get(link_address(follow(base, "feed"))).content.decode()

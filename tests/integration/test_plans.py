@@ -40,17 +40,21 @@ BIG = {
     )
 }
 MOST_STATEMENTS = {
-    "overview": 26,
-    "pages of one row": 30,
-    "progress and forecast of a run": 6,
+    "overview": 22,
+    "pages of one row": 16,
+    "progress and forecast of a run": 5,
     "who said what": 4,
     "change feed": 1,
     "commands": 24,
 }
 MOST_OF_A_LIST = 11
 MOST_ROWS_PASSED_OVER = 12_000  # of 20,000: one of 200 is an "Intro", and a page shows 50
-CLUSTERED = ("provider__id__exact", "provider", "active__exact=0", "frequent prefix, gone")
-"""Readings, by the start of their names, of rows that were written together: those written since are passed over."""
+CLUSTERED = (
+    ("changes: filters", "provider__id__exact"),
+    ("scopes: filters", "active__exact=0"),
+    ("", "frequent prefix, gone"),
+)
+"""Readings, by how group and name begin, of rows that were written together: those written since are passed over."""
 
 pytestmark = pytest.mark.django_db
 
@@ -110,11 +114,20 @@ def test_no_reading_goes_through_a_big_table(captured: dict[tuple[str, str], lis
     found = {
         (reading, statement): wrong
         for reading, statements in captured.items()
-        if not reading[1].startswith(CLUSTERED)
+        if not any(reading[0].startswith(group) and reading[1].startswith(name) for group, name in CLUSTERED)
         for statement in statements
         if statement.lstrip().startswith("SELECT") and (wrong := offences(statement))
     }
     assert found == {}
+
+
+def test_the_fetches_of_a_run_of_long_ago_go_by_their_index(captured: dict[tuple[str, str], list[str]]) -> None:
+    """Newest first, those of all later runs would be passed over; how many those are, the tables here do not show."""
+    oldest = min(int(name[4:]) for group, name in captured if group == "fetches: filters" and name.startswith("run="))
+    page = next(found for found in captured["fetches: filters", f"run={oldest}"] if "LIMIT 51" in found)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {page}")
+        assert "Index Scan Backward using fetch_closed" in "\n".join(line for (line,) in cursor.fetchall())
 
 
 def test_a_page_takes_few_statements(captured: dict[tuple[str, str], list[str]]) -> None:

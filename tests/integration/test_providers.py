@@ -11,7 +11,7 @@ from sandbox.world import Release as SandboxRelease
 from sandbox.world import Track as SandboxTrack
 from tests.integration.cataloguing import catalogue, forget_all_but_providers, row_versions
 from tests.integration.conftest import SEED, TRACKS
-from tests.integration.driving import follow, sync
+from tests.integration.driving import follow, make_lists_due, sync
 
 WORLD = World(TRACKS, SEED)
 
@@ -131,6 +131,7 @@ def test_an_incremental_run_asks_for_no_release_that_it_knows(small: str, adapte
     provider = follow(small, adapter)
     sync(provider)
     known = Fetch.objects.count()
+    make_lists_due()
     sync(provider, "incremental")
     again = Fetch.objects.count() - known
     assert 0 < again <= known - Release.objects.count()

@@ -9,7 +9,7 @@ from musicsync.records import MusicsyncError, Refused
 from musicsync.sync.asking import ask_once
 from sandbox.catalogue import World
 from tests.integration.conftest import SEED, TRACKS
-from tests.integration.driving import control, follow, sync
+from tests.integration.driving import control, follow, make_lists_due, sync
 from tests.integration.test_secrecy import rows_of_every_table
 from tests.unit.sandbox.serving import serve
 
@@ -43,6 +43,7 @@ def test_a_second_run_finds_nothing_new_whatever_is_counted_or_signed_anew(small
 def test_last_fm_is_not_asked_again_for_what_is_known(small: str) -> None:
     provider = follow(small, "lastfm")
     sync(provider)
+    make_lists_due()
     run = sync(provider, "incremental")
     keys = Fetch.objects.filter(run=run).values_list("key", flat=True)
     methods = {key.partition("method=")[2].partition("&")[0] for key in keys}
@@ -54,9 +55,9 @@ def test_answers_of_one_address_are_compared_by_their_method(small: str) -> None
     sync(follow(small, "lastfm"))
     shapes = [shape.split("?")[1] for shape in Profile.objects.order_by("shape").values_list("shape", flat=True)]
     assert shapes == [
-        "album&artist&format&method album.getInfo v1",
-        "artist&format&method&page artist.getTopAlbums v1",
-        "format&mbid&method artist.getInfo v1",
+        "album&artist&format&method album.getInfo v2",
+        "artist&format&method&page artist.getTopAlbums v2",
+        "format&mbid&method artist.getInfo v2",
     ]
 
 

@@ -72,7 +72,7 @@ def test_migrating_again_overwrites_no_edit_of_what_musicsync_sends_for_itself(o
     seed(apps, None)
     sweep.refresh_from_db()
     assert (sweep.enabled, sweep.task) == (False, "something.else")
-    assert PeriodicTask.objects.filter(name__startswith="musicsync:").count() == 3
+    assert PeriodicTask.objects.filter(name__startswith="musicsync:").count() == 4
 
 
 def test_a_deleted_provider_takes_its_schedules_along(one: Provider) -> None:
@@ -279,6 +279,13 @@ def test_a_run_under_way_excuses_an_incremental_one_and_a_full_one_for_two_hours
     assert missing() == []
     Run.objects.filter(pk=running.pk).update(status="done", finished_at=often - timedelta(minutes=1))
     assert {name for name, _ in missing()} == {"one: incremental", "one: full"}
+
+
+def test_a_lookup_excuses_no_run(one: Provider) -> None:
+    slot = overdue(one, "incremental")
+    lookup = a_run(one)
+    Run.objects.filter(pk=lookup.pk).update(mode="lookup")
+    assert missing() == [("one: incremental", slot)]
 
 
 def test_a_schedule_that_is_wrong_is_no_reason_to_miss_the_others(one: Provider) -> None:

@@ -14,7 +14,7 @@ from django.db.models import F
 
 from musicsync import tasks
 from musicsync.models import Failure, Fetch, Run, SourceTrack
-from musicsync.sync import runs
+from musicsync.sync import fetches, lookups, runs
 from tests.helpers import wait_until
 from tests.integration.alerting import taking_alerts
 from tests.integration.cataloguing import catalogue, forget_all_but_providers
@@ -97,6 +97,35 @@ def test_a_run_outlives_a_process_that_is_killed(env: dict[str, str], tmp_path: 
             assert_done(wait_for(*opened), 200)
     row = Fetch.objects.get(pk=lost.pk)
     assert (row.status, row.attempts, row.failures) == ("applied", 2, 0)
+
+
+def test_a_lookup_is_done_while_a_full_run_owes_hundreds_of_requests(env: dict[str, str], tmp_path: Path) -> None:
+    with serve(5000) as base:
+        one = follow(base, "deezer", rate=2, burst=1)
+        artist = one.scopes.order_by("pk").last().key
+        wanted = control(base, f"../deezer/artist/{artist}/albums")["data"][0]["id"]
+        full = runs.open_run(one, "full", "cli")
+        with worker(env, tmp_path / "worker.log") as broker:
+            broker.sweep()
+            wait_until(lambda: Fetch.objects.filter(run=full, status="waiting", slot_at__isnull=False).exists(), 30)
+            asked = served(base)
+            lookup = lookups.start(lookups.Target(one, "release", str(wanted)), "cli").run
+            for fetch_id in fetches.fill_window(lookup.pk, one.window):
+                broker.send(tasks.work_fetch.name, fetch_id)
+            (done,) = wait_for(lookup)
+            asked_meanwhile = served(base) - asked
+            full.refresh_from_db()
+            owed = Fetch.objects.filter(run=full, status__in=Fetch.OPEN).count()
+            runs.cancel(full)
+    assert (done.status, done.error, full.status) == ("done", "", "running")
+    assert owed > 200
+    # Each of its requests comes behind the slots that are held (a window), those at work in two processes, and itself;
+    # two more may have been served before it was looked.
+    assert asked_meanwhile <= done.summary["requests"] * (one.window + 2 + 1) + 2
+
+
+def served(base: str) -> int:
+    return int(control(base, "state")["requests"]["deezer"]["served"])
 
 
 def slow_task(broker: Broker) -> dict[str, Any]:

@@ -3,9 +3,18 @@ from itertools import pairwise
 
 import pytest
 
-from musicsync.freshness import MEMORY_DAYS, UNKNOWN, Gamma, interval, learnt, price_for, prior_of, worth
-
-NOTHING = Gamma(0.0, 0.0)
+from musicsync.freshness import (
+    APPEARED,
+    MEMORY_DAYS,
+    NOTHING,
+    UNKNOWN,
+    Gamma,
+    interval,
+    learnt,
+    price_for,
+    prior_of,
+    worth,
+)
 
 
 def after(*checks: tuple[float, bool]) -> Gamma:
@@ -93,3 +102,7 @@ def test_a_prior_has_the_rate_and_the_share_of_still_pages_that_were_asked_for()
     prior = prior_of(0.02, 0.8)
     assert prior.rate == pytest.approx(0.02)
     assert prior.is_still(30) == pytest.approx(0.8, rel=0.001)
+
+
+def test_what_has_just_appeared_is_asked_sooner_than_what_was_read_once() -> None:
+    assert due(UNKNOWN + APPEARED) < due(UNKNOWN + NOTHING)

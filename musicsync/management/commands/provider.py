@@ -35,7 +35,7 @@ class Command(MusicsyncCommand):
         add.add_argument("--base-url", help="default: the adapter's")
         add.add_argument("--token-url", default="", help="where a token is asked for; default: the adapter's")
         add.add_argument("--trust", type=positive(int), default=100, help="rank, 1 is most trusted (default: 100)")
-        changed = actions.add_parser("set", help="change its budget and options, and where it may be and lead to")
+        changed = actions.add_parser("set", help="change its budget, next checks and options, and where it may be")
         changed.add_argument("provider", metavar="SLUG")
         for action in (add, changed):
             configuring.add_options(action)
@@ -91,6 +91,7 @@ class Command(MusicsyncCommand):
     def _set(self, provider: Provider, options: Mapping[str, Any]) -> None:
         configuring.change(provider, options)
         self.say(configuring.budget_line(provider))
+        self.say(configuring.checks_line(provider))
         private = "may" if provider.allow_private else "may not"
         hosts = ", ".join(provider.allowed_hosts) or "none"
         self.say(f"provider {provider} {private} be in a private network; other hosts it may lead to: {hosts}")

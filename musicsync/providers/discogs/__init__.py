@@ -7,7 +7,8 @@ Rate:       25 requests in a moving minute without a token, 60 with one
             (https://www.discogs.com/developers/#page:home,header:home-rate-limiting), over it 429 "You are making
             requests too quickly." Each answer counts in ``X-Discogs-Ratelimit-Remaining``, which is heeded
             (``outcomes.pause``). The default is for no token: with one, ``manage.py provider set SLUG --rate 1``.
-Paging:     ``page`` from 1 to ``pagination.pages``, ``per_page`` 50 unless given, 100 at most.
+Paging:     ``page`` from 1 to ``pagination.pages``, ``per_page`` 50 unless given, 100 at most. Where
+            ``pagination.items`` differs from the page before, the list has changed in between (ADR 16).
 Lists:      an artist's holds releases and masters, each with the artist's ``role``: those in the role "Main" are
             followed, appearances on what others released are not. Of a master (all editions of one thing) its main
             release is followed. A release scope "m4242" follows every edition of that master.
@@ -33,7 +34,7 @@ import msgspec
 from musicsync.identifiers import clean_text, normalise_gtin
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
-from musicsync.providers.collect import PageBuilder
+from musicsync.providers.collect import PageBuilder, page_after
 from musicsync.providers.discogs.credits import add_artist, credits_of
 from musicsync.providers.discogs.forms import (
     ITEMS,
@@ -72,6 +73,7 @@ class Discogs(Adapter):
     rate = 0.4
     burst = 1
     credential = "optional"
+    parser_version = 2
     volatile = True
 
     def auth_headers(self, credential: str) -> dict[str, str]:
@@ -98,7 +100,7 @@ class Discogs(Adapter):
         return found
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
-        """Return one request; releases that are known already are left out of an incremental run by ``refreshes``."""
+        """Return one request; releases that it leads to are asked at times of their own by ``refreshes``."""
         key = self.normalise_key(scope.kind, scope.key)
         if scope.kind != "release":
             return [Request(path=f"{scope.kind}s/{key}")]
@@ -185,8 +187,9 @@ def _list_page(answer: dict[str, Any], request: Request) -> Page:
     asked = request.params.get("barcode")
     page.follow_ups += [_details(item.id) for item in items.results if item.type == "release" and _bears(item, asked)]
     number = keys.number_key(request.params.get("page", "1")) or "1"
+    page.total = items.pagination.items
     if int(number) < items.pagination.pages:
-        page.follow_ups.append(Request(path=request.path, params={**request.params, "page": str(int(number) + 1)}))
+        page.follow_ups.append(page_after(request, {"page": str(int(number) + 1)}, page.total))
     return page.page()
 
 

@@ -97,6 +97,7 @@ class Pagination(Struct, frozen=True):
     """Where in a list a page stands."""
 
     pages: Number = 1
+    items: Number | None = None
 
 
 class Items(Struct):

@@ -4,13 +4,15 @@ Docs:       docs/generic-feeds.md; ``options.py`` has every option, ``items.py``
 Request:    ``GET`` of one path, with fixed parameters; the credential in a header or a query parameter.
 Paging:     by offset, page number, cursor or link. Of a link the parameters alone are taken, and only where it leads to
             the same host and path. By offset or page number the feed ends with an empty page, for a provider may give
-            fewer items than it is asked for; or where it says how many there are.
+            fewer items than it is asked for; or where it says how many there are. A page that
+            holds what the page before it did is an error: the provider takes no notice of what it is asked.
 Form:       each item is a track, with its release and artists where it has them.
 """
 
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
@@ -19,14 +21,17 @@ import msgspec
 from musicsync.identifiers import storable
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope
-from musicsync.providers.collect import PageBuilder
-from musicsync.providers.json_feed.items import Reader, WrongItem
+from musicsync.providers.collect import PageBuilder, page_after
+from musicsync.providers.json_feed.fields import WrongItem
+from musicsync.providers.json_feed.items import Known, Reader
 from musicsync.providers.json_feed.options import Cursor, Expression, Link, Numbered, Offset, Options, QueryAuth, read
 from musicsync.providers.wire import Number, Token, Whole
 from musicsync.records import Mode, MusicsyncError, Page, Permanent, RejectedItem, Request, Response, ScopeKind
 
 _JSON = msgspec.json.Encoder(order="deterministic")
 _MOST = 2**31
+_READS = 2
+"""Raised when more or other things are read by the same options."""
 
 
 class JsonFeed(Adapter):
@@ -95,32 +100,38 @@ class JsonFeed(Adapter):
         items = _found(options.items, body, "items")
         if not isinstance(items, list):
             raise Permanent(f"the answer has no list at `{options.items.text}`, which the option items names")
-        page, reader = PageBuilder(), self._reader or Reader(options)
+        page, reader, known = PageBuilder(), self._reader or Reader(options), Known()
         for index, item in enumerate(items):
             try:
-                records = reader.records(item)
+                records = reader.records(item, known)
             except WrongItem as error:
                 page.rejected.append(_rejected(f"{_place(options.items)}[{index}]", str(error), item))
             else:
                 for record in records:
                     page.add(record)
-        page.following = self._following(request, response, body, len(items))
+        page.total = self._total(body)
+        page.following = self._following(request, response, body, items, page.total)
         if options.incremental:
             page.watermark = _stated(options.incremental.watermark, body, "incremental.watermark")
         return page.page()
 
-    def _following(self, request: Request, response: Response, body: Any, count: int) -> Request | None:
+    def _total(self, body: Any) -> int | None:
+        paging = self._options.paging
+        return _count(paging.total, body, "paging.total") if isinstance(paging, Offset | Numbered) else None
+
+    def _following(
+        self, request: Request, response: Response, body: Any, items: list[Any], total: int | None
+    ) -> Request | None:
         match self._options.paging:
             case Offset() as paging:
-                offset = int(request.params[paging.param]) + count
-                total = _count(paging.total, body, "paging.total")
-                is_last = not count or (total is not None and offset - paging.first >= total)
-                return None if is_last else _with(request, {paging.param: str(offset)})
+                offset = int(request.params[paging.param]) + len(items)
+                is_last = not items or (total is not None and offset - paging.first >= total)
+                return None if is_last else self._next(request, paging.param, offset, items, total)
             case Numbered() as paging:
                 number = int(request.params[paging.param]) + 1
                 pages = _count(paging.pages, body, "paging.pages")
-                is_last = not count or (pages is not None and number - paging.first >= pages)
-                return None if is_last else _with(request, {paging.param: str(number)})
+                is_last = not items or (pages is not None and number - paging.first >= pages)
+                return None if is_last else self._next(request, paging.param, number, items, total)
             case Cursor() as paging:
                 cursor = _stated(paging.next, body, "paging.next")
                 return _with(request, {paging.param: cursor}) if cursor else None
@@ -128,6 +139,20 @@ class JsonFeed(Adapter):
                 link = _stated(paging.next, body, "paging.next")
                 return _with(request, self._linked(link, response)) if link else None
         return None
+
+    def _next(self, request: Request, param: str, place: int, items: list[Any], total: int | None) -> Request:
+        """Return the request for the next page by its place.
+
+        Raises:
+            Permanent: this page holds what the page before it did: such a feed would never end.
+        """
+        mark = _mark(self._options.track.id, items)
+        if request.before and request.before.items == mark:
+            raise Permanent(
+                f"the page with {param}={request.params[param]} holds the same items as the page before it: correct "
+                "the option paging.param, or say where it ends: by paging.total, or by paging.pages"
+            )
+        return page_after(request, {param: str(place)}, total, items=mark)
 
     def _linked(self, link: str, response: Response) -> dict[str, str]:
         """Return the parameters of a link to the next page, but for the credential's."""
@@ -147,7 +172,7 @@ class JsonFeed(Adapter):
 @lru_cache(maxsize=64)
 def _configured(options: bytes) -> JsonFeed:
     # An answer is read again when the options change, as when a parser does.
-    return JsonFeed(read(msgspec.json.decode(options)), zlib.crc32(options) % _MOST)
+    return JsonFeed(read(msgspec.json.decode(options)), zlib.crc32(options, _READS) % _MOST)
 
 
 def _rejected(path: str, reason: str, item: Any) -> RejectedItem:
@@ -163,6 +188,15 @@ def _found(expression: Expression, body: Any, option: str) -> Any:
         return expression.search(body)
     except ValueError as error:
         raise Permanent(f"the answer does not fit the option {option}: {error}") from error
+
+
+def _mark(key: Expression, items: list[Any]) -> str:
+    """Return a text by which these items are known again, whatever else changes about them."""
+    try:
+        ids = [key.search(item) for item in items]
+    except ValueError:
+        ids = items
+    return blake2b(repr(ids).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def _stated(expression: Expression, body: Any, option: str) -> str | None:

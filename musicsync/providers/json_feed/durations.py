@@ -6,13 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
-from musicsync.providers.wire import Number, Whole
+from musicsync.providers.wire import LARGEST, Whole
 
 _CLOCK = re.compile(r"(?:([0-9]{1,2}):)?([0-9]{1,4}):([0-9]{2})(?:\.([0-9]{1,9}))?", re.ASCII)
 _ISO_8601 = re.compile(
     r"PT(?=[0-9])(?:([0-9]{1,2})H)?(?:([0-9]{1,4})M)?(?:([0-9]{1,6})(?:\.([0-9]{1,9}))?S)?", re.ASCII
 )
+
+
+class _Stated(Struct):
+    # The form of a struct is known to msgspec; that of a type alone is made anew for each value.
+    whole: Whole
 
 
 def milliseconds(given: Any, unit: str) -> int | None:
@@ -24,13 +30,16 @@ def milliseconds(given: Any, unit: str) -> int | None:
     if given is None or given == "":
         return None
     try:
-        return msgspec.convert(_READERS[unit](given), Number) or None
+        duration = _READERS[unit](given)
     except (ValueError, TypeError, OverflowError):
-        raise ValueError(f"is no duration in {unit}") from None
+        duration = -1
+    if not 0 <= duration <= LARGEST:
+        raise ValueError(f"is no duration in {unit}")
+    return duration or None
 
 
 def _whole(given: Any) -> int:
-    return int(msgspec.convert(given, Whole))
+    return int(msgspec.convert({"whole": given}, _Stated).whole)
 
 
 def _seconds(given: Any) -> int:

@@ -1,18 +1,18 @@
 """An item of a JSON feed as records: what its fields are found to be, checked and in canonical form."""
 
-from typing import Any, TypeVar
+from collections.abc import Hashable
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType, structs
+from msgspec import UNSET, Struct, UnsetType
 
 from musicsync.identifiers import clean_text, storable
 from musicsync.providers import wire
 from musicsync.providers.json_feed.durations import milliseconds
-from musicsync.providers.json_feed.options import Expression, Options
+from musicsync.providers.json_feed.fields import Fields, WrongItem
+from musicsync.providers.json_feed.options import Options
 from musicsync.providers.wire import Id, Text, Whole
 from musicsync.records import ArtistRecord, Credit, Record, ReleaseRecord, TrackRecord
-
-T = TypeVar("T", bound=Struct)
 
 _BETWEEN = ", "
 
@@ -20,10 +20,6 @@ Key = Text | Id
 Words = str | Id | UnsetType | None
 Names = list[str | None] | str | UnsetType | None
 Count = Whole | UnsetType | None
-
-
-class WrongItem(Exception):
-    """An item, or a part of it, is none; the text says which field, by which expression, and why."""
 
 
 class Artist(Struct):
@@ -73,29 +69,40 @@ class Track(Struct):
     artists: Any = UNSET
 
 
+class Known(Struct):
+    """What was read of a page so far, by what is said there: a release, or a credit, and the records that it makes."""
+
+    releases: dict[Hashable, tuple[ReleaseRecord, list[Record]]] = {}
+    credits: dict[Hashable, tuple[tuple[Credit, ...], list[Record]]] = {}
+
+
 class Reader:
     """Reads items as the options say."""
 
     def __init__(self, options: Options) -> None:
         self._unit = options.duration
-        self._track = _mapped(options.track)
-        self._release = _mapped(options.release) if options.release else None
-        self._artist = _mapped(options.artist) if options.artist else None
+        self._track = Fields(options.track, Track)
+        self._release = Fields(options.release, Release) if options.release else None
+        self._artist = Fields(options.artist, Artist) if options.artist else None
         self._joined = bool(options.artist and options.artist.join_phrase)
 
-    def records(self, item: Any) -> list[Record]:
-        """Return the artists, the release and the track of an item.
+    def records(self, item: Any, known: Known) -> list[Record]:
+        """Return the artists, the release and the track of an item; ``known`` is what its page says before it.
 
         Raises:
             WrongItem: it lacks what it must have, or has what cannot be.
         """
-        found: list[Record] = []
-        release = self._release and self._read_release(item, found)
-        found.append(self._read_track(item, release or None, found))
-        return found
+        if self._release is None:
+            return self._read_track(item, None, known)
+        found = self._release.found("release", item)
+        key = _key(found)
+        if key not in known.releases:
+            known.releases[key] = self._read_release(self._release.shaped("release", item, found), known)
+        release, records = known.releases[key]
+        return [*records, *self._read_track(item, release, known)]
 
-    def _read_release(self, item: Any, found: list[Record]) -> ReleaseRecord:
-        said = _read("release", self._release or {}, item, Release)
+    def _read_release(self, said: Release, known: Known) -> tuple[ReleaseRecord, list[Record]]:
+        credits_, artists = self._credits("release", said.artists, known)
         release = ReleaseRecord(
             external_id=clean_text(str(said.id)),
             title=clean_text(said.title),
@@ -109,14 +116,14 @@ class Reader:
             track_count=wire.whole(said.track_count),
             genres=_names(said.genres),
             territories=_codes(said.territories),
-            credits=self._credits("release", said.artists, found),
+            credits=credits_,
         )
-        found.append(release)
-        return release
+        return release, [*artists, release]
 
-    def _read_track(self, item: Any, release: ReleaseRecord | None, found: list[Record]) -> TrackRecord:
-        said = _read("track", self._track, item, Track)
-        return TrackRecord(
+    def _read_track(self, item: Any, release: ReleaseRecord | None, known: Known) -> list[Record]:
+        said = self._track.read("track", item)
+        credits_, artists = self._credits("track", said.artists, known)
+        track = TrackRecord(
             external_id=clean_text(str(said.id)),
             title=clean_text(said.title),
             version=wire.optional_text(said.version),
@@ -129,8 +136,9 @@ class Reader:
             duration_ms=self._duration(said.duration),
             explicit=said.explicit,
             territories=_codes(said.territories),
-            credits=self._credits("track", said.artists, found),
+            credits=credits_,
         )
+        return [*artists, track]
 
     def _duration(self, given: Any) -> int | UnsetType | None:
         if isinstance(given, UnsetType):
@@ -138,22 +146,29 @@ class Reader:
         try:
             return milliseconds(given, self._unit)
         except ValueError as error:
-            raise WrongItem(f"track.duration (`{self._track['duration'].text}`) {error}") from error
+            raise WrongItem(f"track.duration (`{self._track.expressions['duration'].text}`) {error}") from error
 
-    def _credits(self, owner: str, given: Any, found: list[Record]) -> tuple[Credit, ...] | UnsetType:
+    def _credits(self, owner: str, given: Any, known: Known) -> tuple[tuple[Credit, ...] | UnsetType, list[Record]]:
         if isinstance(given, UnsetType) or self._artist is None:
-            return UNSET
-        listed = given if isinstance(given, list) else [] if given is None else [given]
-        artists = [_read(f"{owner}.artists[{at}]", self._artist, one, Artist) for at, one in enumerate(listed)]
-        found.extend(_artist(one) for one in artists if one.id is not None)
-        return tuple(
+            return UNSET, []
+        key = _key(given)
+        if key not in known.credits:
+            known.credits[key] = self._read_credits(self._artist, owner, given)
+        return known.credits[key]
+
+    def _read_credits(self, fields: Fields[Artist], owner: str, given: Any) -> tuple[tuple[Credit, ...], list[Record]]:
+        artists = []
+        for at, one in enumerate(given if isinstance(given, list) else [] if given is None else [given]):
+            artists.append(fields.read(f"{owner}.artists[{at}]", one))
+        named = [
             Credit(
                 name=clean_text(one.name),
                 artist_id=None if one.id is None else clean_text(str(one.id)),
                 join_phrase=self._join(one, is_last=at == len(artists)),
             )
             for at, one in enumerate(artists, start=1)
-        )
+        ]
+        return tuple(named), [_artist(one) for one in artists if one.id is not None]
 
     def _join(self, artist: Artist, *, is_last: bool) -> str:
         if self._joined:
@@ -161,26 +176,12 @@ class Reader:
         return "" if is_last else _BETWEEN
 
 
-def _mapped(fields: Struct) -> dict[str, Expression]:
-    return {name: value for name, value in structs.asdict(fields).items() if value is not None}
-
-
-def _read(what: str, fields: dict[str, Expression], item: Any, form: type[T]) -> T:
+def _key(said: Any) -> Hashable:
+    """Return what tells values apart, also 1 and true, which are equal in Python."""
     try:
-        return msgspec.convert({name: field.search(item) for name, field in fields.items()}, form)
-    except ValueError:
-        raise WrongItem(_reason(what, fields, item, form)) from None
-
-
-def _reason(what: str, fields: dict[str, Expression], item: Any, form: type[Struct]) -> str:
-    """Return which of the fields cannot be, by which expression it was found, and why."""
-    types = {field.name: field.type for field in structs.fields(form)}
-    for name, field in fields.items():
-        try:
-            msgspec.convert(field.search(item), types[name])
-        except ValueError as error:
-            return f"{what}.{name} (`{field.text}`): {error}"
-    return f"{what} cannot be read"
+        return msgspec.msgpack.encode(said)
+    except (OverflowError, RecursionError):  # a number of any length, or lists in lists: like nothing else
+        return object()
 
 
 def _artist(said: Artist) -> ArtistRecord:

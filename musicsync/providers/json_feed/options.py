@@ -13,7 +13,16 @@ from musicsync.providers.base import BadOptions, one_line
 
 _LONGEST = 500
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
+<<<<<<< HEAD
 _QUOTED = re.compile(r'"[^"\\]+"')
+=======
+_CREDENTIAL = re.compile(
+    r"(.*[-_.])?((api|app|access|auth|client|secret|private|subscription)[-_.]?)?"
+    r"(key|token|secret|password|passwd|pwd|auth|authorization|credentials?|signature|sig|jwt)",
+    re.IGNORECASE,
+)
+"""What parameters are named by which providers take a key, a token or a password."""
+>>>>>>> main
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 Form = TypeVar("Form", bound=Struct)
@@ -21,12 +30,16 @@ Form = TypeVar("Form", bound=Struct)
 Name = Annotated[str, Meta(pattern=r"^[!-~]+$")]
 """The name of a query parameter."""
 Header = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+$")]
+Scheme = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{0,20}$")]
+"""A word such as "Bearer": too short for a credential, and without the space that would stand before one."""
 Path = Annotated[str, Meta(pattern=r"^[^\s/?#][^\s?#]*$")]
 """A path below the base URL: no slash before it, no query."""
 
 
 class Expression:
     """A JMESPath (jmespath.org) that is right; most are names, which are read without its machinery.
+
+    ``names`` are those names; of any other expression there are none.
 
     Raises:
         ValueError: it is none; the text says where.
@@ -36,7 +49,11 @@ class Expression:
         if not isinstance(text, str) or not 0 < len(text) <= _LONGEST:
             raise ValueError(f"Expected a JMESPath of 1 to {_LONGEST} characters")
         self.text = text
+<<<<<<< HEAD
         self._names = [text[1:-1]] if _QUOTED.fullmatch(text) else text.split(".") if _PLAIN.fullmatch(text) else []
+=======
+        self.names = text.split(".") if _PLAIN.fullmatch(text) else []
+>>>>>>> main
         try:
             self._compiled = jmespath.compile(text)
         except (JMESPathError, RecursionError) as error:
@@ -48,9 +65,9 @@ class Expression:
         Raises:
             ValueError: a function of it cannot take what it found.
         """
-        if not self._names:
+        if not self.names:
             return self._search_all(data)
-        for name in self._names:
+        for name in self.names:
             data = data.get(name) if isinstance(data, dict) else None
         return data
 
@@ -65,7 +82,7 @@ class HeaderAuth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="in"
     """The credential in a header, behind the scheme where there is one."""
 
     name: Header = "Authorization"
-    scheme: str = "Bearer"
+    scheme: Scheme = "Bearer"
 
     def headers(self, credential: str) -> dict[str, str]:
         """Return the header that carries it."""
@@ -99,11 +116,12 @@ class Offset(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style",
 
 
 class Numbered(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style", tag="page"):
-    """Pages by their number; ``pages`` is where an answer has how many there are."""
+    """Pages by their number; ``pages`` is where an answer has how many there are, ``total`` how many items."""
 
     param: Name = "page"
     first: int = 1
     pages: Expression | None = None
+    total: Expression | None = None
 
 
 class Cursor(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style", tag="cursor"):
@@ -237,7 +255,21 @@ def read_as(form: type[Form], given: Mapping[str, Any]) -> Form:
     options: Any = _convert(given, form)
     if options.artist is None and (options.track.artists or (options.release and options.release.artists)):
         raise BadOptions(["artist: is missing: say where each of the artists has its name."])
+<<<<<<< HEAD
     return cast("Form", options)
+=======
+    if mistakes := [_is_credential(name) for name in options.params if _CREDENTIAL.fullmatch(name)]:
+        raise BadOptions(mistakes)
+    return options
+>>>>>>> main
+
+
+def _is_credential(name: str) -> str:
+    return (
+        f"params.{name}: is no place for a credential, since options are shown: name the parameter by auth "
+        f'{{"in": "query", "name": "{name}"}}, and set MUSICSYNC_CREDENTIAL_<SLUG>, or store it with '
+        "`manage.py provider credential SLUG`."
+    )
 
 
 def _mistakes(given: Any, form: type[Struct], where: str) -> Iterator[str]:

@@ -11,7 +11,8 @@ Errors:     ``{"error", "message"}``, with status 200 as well as 400, 403 and 40
             that is wrong, 7 not there, 8, 11 and 16 out of order, 29 rate limit.
 Requests:   all to one address; ``method`` says which form the answer has.
 Paging:     ``page`` from 1 to ``@attr.totalPages``. A page may hold fewer than its ``limit``, and with a limit of 100
-            the order is wrong, so none is given (50). The order is by popularity.
+            the order is wrong, so none is given (50). The order is by popularity. A ``total`` that has changed since
+            the page before says that the list has (ADR 16).
 Increments: none; the details of an album that is known are not asked for again. There is no validator.
 Identity:   there are no ids but names, of which the case does not count. ``mbid`` is often empty, missing or another's,
             so it may be asked by and is never an id. A track on an album is known by its place there. Whatever was once
@@ -34,7 +35,7 @@ from msgspec import UNSET, UnsetType
 from musicsync.identifiers import clean_text
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
-from musicsync.providers.collect import PageBuilder
+from musicsync.providers.collect import PageBuilder, page_after
 from musicsync.providers.lastfm import names
 from musicsync.providers.lastfm.answers import (
     LISTS,
@@ -46,6 +47,7 @@ from musicsync.providers.lastfm.answers import (
     Artists,
     Fault,
     Matches,
+    Place,
     Tags,
     Track,
     Tracks,
@@ -95,15 +97,9 @@ class LastFm(Adapter):
     rate = 5.0
     burst = 1
     credential = "required"
+    credential_param = "api_key"
+    parser_version = 2
     volatile = True
-
-    def auth_headers(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - it travels in the query
-        """Return none."""
-        return {}
-
-    def auth_params(self, credential: str) -> dict[str, str]:
-        """Return the API key."""
-        return {"api_key": credential}
 
     def stated_error(self, what: str, status: int, body: bytes) -> ProviderError | None:
         """Return the error that a code stands for, or that there is nothing at this address."""
@@ -123,7 +119,7 @@ class LastFm(Adapter):
         return found
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
-        """Return one request; albums that are known already are left out of an incremental run by ``refreshes``."""
+        """Return one request; albums that it leads to are asked at times of their own by ``refreshes``."""
         key = self.normalise_key(scope.kind, scope.key)
         method, parameters = _PARAMETERS[scope.kind]
         if keys.uuid_key(key):
@@ -220,9 +216,10 @@ def _add_albums(page: PageBuilder, listed: Albums, request: Request) -> None:
             page.follow_ups.append(
                 _ask(_ALBUM, {"artist": artist, "album": name}, ("release", names.id_of(artist, name)))
             )
-    pages = (wire.whole(listed.place.total_pages) if listed.place else None) or 0
-    if followed and (number := int(request.params["page"])) < pages:
-        page.following = Request(path=request.path, params={**request.params, "page": str(number + 1)})
+    place = listed.place or Place()
+    page.total = wire.whole(place.total) or None
+    if followed and (number := int(request.params["page"])) < (wire.whole(place.total_pages) or 0):
+        page.following = page_after(request, {"page": str(number + 1)}, page.total)
 
 
 def _add_album(page: PageBuilder, album: Album) -> None:

@@ -12,6 +12,7 @@ class Place(Struct, rename={"total_pages": "totalPages"}):
 
     rank: Whole | None = None
     total_pages: Whole | None = None
+    total: Whole | None = None
 
 
 class Artist(Struct):

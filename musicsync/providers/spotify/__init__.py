@@ -8,7 +8,7 @@ Rate:       counted over 30 seconds, by numbers that are not published, and lowe
             client). 2 a second is a careful guess, to be raised by who has an extended quota.
 Paging:     ``limit`` and ``offset``; ``next`` is a URL of which only these two are read. 50 tracks of an album;
             searches and the albums of an artist are asked for by 10, which is all that some apps get (reported by
-            clients).
+            clients). A ``total`` that has changed since the page before says that the list has (ADR 16).
 Withdrawn:  apps in development mode lost ``browse/new-releases`` and the gets of several things at once in February
             2026 and are answered 403 there; ``external_ids`` stayed (documented in the changelogs of February and March
             2026). The adapter ``spotify-development`` does without them: one request for each track.
@@ -35,7 +35,7 @@ from msgspec import UNSET
 
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Scope, one_line
-from musicsync.providers.collect import PageBuilder
+from musicsync.providers.collect import PageBuilder, page_after
 from musicsync.providers.oauth import ClientCredentials
 from musicsync.providers.spotify.forms import (
     FORM_OF,
@@ -76,6 +76,7 @@ class Spotify(ClientCredentials):
     scope_kinds: ClassVar[tuple[ScopeKind, ...]] = tuple(_KEYS)
     rate = 2.0
     burst = 1
+    parser_version = 2
     volatile = True
     tracks_at_once: ClassVar[int] = 50
     """Tracks that one request asks for."""
@@ -112,7 +113,7 @@ class Spotify(ClientCredentials):
         return found
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
-        """Return one request; albums that are known already are left out of an incremental run by ``refreshes``."""
+        """Return one request; albums that it leads to are asked at times of their own by ``refreshes``."""
         key = self.normalise_key(scope.kind, scope.key)
         by_id = keys.base62_key(key) is not None
         if scope.kind == "feed":
@@ -159,12 +160,14 @@ class Spotify(ClientCredentials):
         details_of: tuple[Kind, str] | None = ("release", album.id) if request.refreshes else None
         listed = Request(path=f"albums/{album.id}/tracks", refreshes=details_of)
         self._add_items(page, album.tracks, listed)
-        page.follow_ups += _next_page(album.tracks.next, listed, page, "$.tracks.next")
+        page.total = _total(album.tracks)
+        page.follow_ups += _next_page(album.tracks.next, request, page, "$.tracks.next", listed.path)
 
     def _list_page(self, request: Request, body: bytes) -> Page:
         items, rejected = decode(body, Items, request, ITEMS)
         page = PageBuilder(rejected)
         self._add_items(page, items, request)
+        page.total = _total(items)
         page.follow_ups += _next_page(items.next, request, page, "$.next")
         return page.page()
 
@@ -180,6 +183,7 @@ class Spotify(ClientCredentials):
             if isrc:
                 items.items = [item for item in items.items or () if has_isrc(item, isrc)]
             self._add_items(page, items, request)
+            page.total = _total(items)
             page.follow_ups += _next_page(items.next, request, page, f"$.{name}.next")
         return page.page()
 
@@ -228,7 +232,11 @@ def _albums_of(artist: str) -> Request:
     return _list(f"artists/{artist}/albums", _SEARCH_PAGE, include_groups="album,single,compilation")
 
 
-def _next_page(url: str | None, request: Request, page: PageBuilder, place: str) -> list[Request]:
+def _total(items: Items) -> int | None:
+    return None if items.total is None else int(items.total)
+
+
+def _next_page(url: str | None, request: Request, page: PageBuilder, place: str, path: str = "") -> list[Request]:
     if not url:
         return []
     try:
@@ -238,5 +246,4 @@ def _next_page(url: str | None, request: Request, page: PageBuilder, place: str)
     except (ValueError, KeyError):
         page.rejected.append(RejectedItem(path=place, reason="has no offset to go on at", excerpt=wire.excerpt(url)))
         return []
-    params = {**request.params, "limit": str(limit), "offset": str(offset)}
-    return [Request(path=request.path, params=params, refreshes=request.refreshes)]
+    return [page_after(request, {"limit": str(limit), "offset": str(offset)}, page.total, path=path)]

@@ -69,17 +69,19 @@ def has_isrc(item: Item, isrc: str) -> bool:
 
 
 def _credits(page: PageBuilder, artists: list[Credited] | UnsetType | None) -> tuple[Credit, ...] | UnsetType:
-    named = [(name, artist.id) for artist in artists or () if (name := clean_text(artist.name))]
-    if not named:
-        return UNSET
+    said = tuple(artists or ())
+    if said not in page.credits:
+        page.credits[said] = _read_credits(page, said)
+    return page.credits[said] or UNSET
+
+
+def _read_credits(page: PageBuilder, artists: tuple[Credited, ...]) -> tuple[Credit, ...]:
+    named = [(name, artist.id) for artist in artists if (name := clean_text(artist.name))]
     for name, artist_id in named:
         if artist_id:
             page.add(ArtistRecord(external_id=artist_id, name=name))
-    last = len(named) - 1
-    return tuple(
-        Credit(name=name, artist_id=artist_id, join_phrase=", " if place < last else "")
-        for place, (name, artist_id) in enumerate(named)
-    )
+    joins = [", "] * (len(named) - 1) + [""]
+    return tuple([Credit(name, artist_id, join) for (name, artist_id), join in zip(named, joins, strict=False)])
 
 
 def _territories(markets: list[str] | UnsetType | None) -> tuple[str, ...] | UnsetType | None:

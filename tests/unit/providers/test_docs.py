@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 from musicsync.providers.base import Adapter, Scope
+from musicsync.providers.collect import page_after
 from musicsync.records import MergedId, ReleaseRecord, Request, Response, TrackRecord
 
 GUIDE = Path(__file__).parents[3] / "docs" / "adding-a-provider.md"
@@ -31,4 +32,6 @@ def test_the_worked_example_in_the_guide_does_what_the_guide_says() -> None:
         ),
     )
     assert page.merged == (MergedId(kind="release", old="6", new="7"),)
-    assert page.follow_ups == (Request(path="albums/6/tracks", params={"page": "2"}),)
+    assert page.follow_ups == (page_after(request, {"page": "2"}, 63),)
+    unnumbered = adapter.parse(Request(path="albums/6/tracks"), Response(status=200, headers={}, body=body, url=""))
+    assert [following.params for following in unnumbered.follow_ups] == [{"page": "2"}]

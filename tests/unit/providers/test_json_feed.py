@@ -1,13 +1,15 @@
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from musicsync.providers import registry
 from musicsync.providers.base import BadOptions, Scope
-from musicsync.providers.json_feed import JsonFeed
+from musicsync.providers.json_feed import JsonFeed, items
 from musicsync.providers.json_feed.durations import milliseconds
 from musicsync.providers.json_feed.options import EXAMPLE
 from musicsync.records import ArtistRecord, Credit, MusicsyncError, Page, Permanent, Request, Response, TrackRecord
@@ -48,6 +50,9 @@ def parse(
         ({"paging": {"style": "scroll"}}, "paging.style: Invalid value 'scroll'."),
         ({"auth": {"in": "header", "name": "X Key"}}, "auth.name: "),
         ({"duration": "min"}, "duration: Invalid enum value 'min'."),
+        ({"params": {"api_key": "x"}}, "params.api_key: is no place for a credential"),
+        ({"params": {"X-Auth-Token": "x"}}, "params.X-Auth-Token: is no place for a credential"),
+        ({"auth": {"in": "header", "scheme": "Bearer s3cret"}}, "auth.scheme: "),
         ({"params": {"limit": 5}}, "params[...]: Expected `str`, got `int`."),
         ({"track": {"id": "id", "title": "t", "artists": "a"}}, "artist: is missing: say where"),
     ],
@@ -58,6 +63,19 @@ def test_a_mistake_in_the_options_is_one_line_that_names_it(wrong: dict[str, Any
     [line] = raised.value.mistakes
     assert line.startswith(said)
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    "options", [{"params": {"token": "s3cret"}}, {"auth": {"in": "header", "scheme": "Key s3cret"}}]
+)
+def test_a_credential_among_the_options_is_refused_and_not_repeated(options: dict[str, Any]) -> None:
+    with pytest.raises(BadOptions, match=r"MUSICSYNC_CREDENTIAL_<SLUG>|auth\.scheme") as raised:
+        made(**options)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_parameters_that_only_sound_like_a_credential_are_taken() -> None:
+    assert made(params={"keywords": "a", "monkey": "b", "author": "c", "design": "d"}).probe().params["monkey"] == "b"
 
 
 def test_without_options_nothing_can_be_asked() -> None:
@@ -126,9 +144,30 @@ def test_an_empty_page_is_the_last(style: str) -> None:
 def test_the_second_page_leads_to_the_third() -> None:
     adapter = made(paging={"style": "offset"}, params={"limit": "2"})
     second = Request(path="songs", params={"limit": "2", "offset": "2"})
-    assert parse(adapter, {"items": ITEMS}, second).following == Request(
-        path="songs", params={"limit": "2", "offset": "4"}
-    )
+    following = parse(adapter, {"items": ITEMS}, second).following
+    assert following is not None
+    assert following.params == {"limit": "2", "offset": "4"}
+
+
+@pytest.mark.parametrize("paging", [{"style": "offset"}, {"style": "page"}])
+def test_a_provider_that_answers_the_same_page_for_ever_is_told_at_the_second(paging: dict[str, str]) -> None:
+    adapter = made(paging=paging)
+    second = parse(adapter, {"items": ITEMS}).following
+    assert second is not None
+    played = [item | {"plays": 5} for item in ITEMS]
+    with pytest.raises(Permanent, match=r"holds the same items .* correct the option paging\.param"):
+        parse(adapter, {"items": played}, second)
+    assert parse(adapter, {"items": ITEMS[:1]}, second).following is not None
+    assert parse(adapter, {"items": []}, second).following is None
+
+
+@pytest.mark.parametrize("style", ["offset", "page"])
+def test_a_page_is_held_against_the_total_of_the_page_before(style: str) -> None:
+    page = parse(made(paging={"style": style, "total": "n"}), {"items": ITEMS, "n": 5})
+    assert page.total == 5
+    assert page.following is not None
+    assert page.following.before is not None
+    assert page.following.before.total == 5
 
 
 @pytest.mark.parametrize(
@@ -219,3 +258,66 @@ def test_the_example_in_the_admin_and_the_one_in_the_guide_can_be_used() -> None
     page = parse(adapter, answer)
     assert (len(page.records), page.rejected) == (3, ())
     assert page.following == Request(path="v2/catalogue", params={"per_page": "100", "after": "c2"})
+
+
+RELEASED: dict[str, Any] = {
+    "track": {"id": "id", "title": "title", "artists": "by"},
+    "release": {"id": "album.id", "title": "album.title", "explicit": "album.explicit", "artists": "album.by"},
+    "artist": {"id": "id", "name": "name"},
+}
+ALBUM: dict[str, Any] = {"id": "r", "title": "First Light", "explicit": True, "by": [{"id": 1, "name": "Ada"}]}
+
+
+def on_album(number: int, **album: Any) -> dict[str, Any]:
+    return {"id": number, "title": "Dawn", "by": ALBUM["by"], "album": ALBUM | album}
+
+
+def test_a_release_and_a_credit_that_items_repeat_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, credited = Mock(wraps=items.ReleaseRecord), Mock(wraps=items.Credit)
+    monkeypatch.setattr(items, "ReleaseRecord", read)
+    monkeypatch.setattr(items, "Credit", credited)
+    page = parse(made(**RELEASED), {"items": [on_album(1), on_album(2), on_album(3, title="Second Light")]})
+    assert [(record.kind, record.external_id) for record in page.records] == [
+        ("artist", "1"),
+        ("release", "r"),
+        *(("track", str(number)) for number in (1, 2, 3)),
+    ]
+    assert (read.call_count, credited.call_count) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ({"explicit": True}, {"explicit": 1}),
+        ({"explicit": None}, {"explicit": float("nan")}),
+        ({"by": [{"id": 1, "name": "Ada"}]}, {"by": [{"id": True, "name": "Ada"}]}),
+    ],
+)
+def test_what_is_like_another_value_and_yet_none_is_refused(right: dict[str, Any], wrong: dict[str, Any]) -> None:
+    page = parse(made(**RELEASED), {"items": [on_album(1, **right), on_album(2, **wrong)]})
+    assert [item.path for item in page.rejected] == ["$.items[1]"]
+
+
+def test_what_a_rejected_item_says_first_is_said_by_the_next() -> None:
+    page = parse(made(**RELEASED), {"items": [on_album(1) | {"title": None}, on_album(2)]})
+    assert [record.kind for record in page.records] == ["artist", "release", "track"]
+    assert [item.path for item in page.rejected] == ["$.items[0]"]
+
+
+def test_what_is_not_read_of_an_artist_may_be_a_number_of_any_length() -> None:
+    page = parse(made(**RELEASED), {"items": [on_album(1, by=[{"id": 1, "name": "Ada", "plays": 10**30}])]})
+    assert (len(page.records), page.rejected) == (3, ())
+
+
+def test_an_item_may_be_nested_as_deeply_as_can_be_decoded() -> None:
+    adapter = made(items="@", track={"id": "'x'", "title": "'Dawn'", "artists": "@"}, artist={"name": "'Ada'"})
+    outcomes = set()
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
+        body = b"[" * depth + b"]" * depth
+        try:
+            page = adapter.parse(adapter.probe(), Response(status=200, headers={}, body=body, url=""))
+        except Permanent:
+            outcomes.add("refused")
+        else:
+            outcomes.add(page.records[0].external_id)
+    assert outcomes == {"x", "refused"}

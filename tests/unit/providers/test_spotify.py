@@ -2,11 +2,13 @@
 
 import json
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import pytest
 
 from musicsync.providers import registry
 from musicsync.providers.outcomes import error_of
+from musicsync.providers.spotify import reading
 from musicsync.records import Gone, Page, Permanent, ProviderError, Refused, Request, Response, TrackRecord, Transient
 
 SPOTIFY = registry.get("spotify")
@@ -101,3 +103,38 @@ def test_a_title_that_looks_like_a_list_of_markets_stays_as_it_is() -> None:
     body = json.dumps({"type": "track", "id": "a", "name": title, "available_markets": ["FR"]}).encode()
     page = SPOTIFY.parse(Request(path="tracks/a"), Response(status=200, headers={}, body=body, url=""))
     assert page.records == (TrackRecord(external_id="a", title=title, territories=("FR",)),)
+
+
+def test_an_album_that_tracks_repeat_is_read_once_whatever_the_order_of_its_markets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    album = {"id": "r", "name": "First Light", "artists": [{"id": "b", "name": "Ada"}]}
+    tracks = [
+        {
+            "type": "track",
+            "id": key,
+            "name": "Dawn",
+            "artists": album["artists"],
+            "album": album | {"available_markets": m},
+        }
+        for key, m in (("a", ["DE", "US", "JP"]), ("c", ["JP", "DE", "US"]))
+    ]
+    read = Mock(wraps=reading._release)
+    credited = Mock(wraps=reading._read_credits)
+    monkeypatch.setattr(reading, "_release", read)
+    monkeypatch.setattr(reading, "_read_credits", credited)
+    body = json.dumps({"tracks": tracks}).encode()
+    page = SPOTIFY.parse(Request(path="tracks"), Response(status=200, headers={}, body=body, url=""))
+    assert [record.external_id for record in page.records] == ["b", "r", "a", "c"]
+    assert (read.call_count, credited.call_count) == (1, 1)
+
+
+@pytest.mark.parametrize("listed", ['["DE]", "US"]', '["de", "US"]', '[ "D E", "US" ]', '["DE" "US"]', '["D"E","U"S"]'])
+def test_what_is_no_list_of_codes_is_read_as_it_stands(listed: str) -> None:
+    try:
+        expected = tuple(sorted(json.loads(listed)))
+    except ValueError:
+        with pytest.raises(Transient):
+            track(f', "available_markets": {listed}')
+    else:
+        assert track(f', "available_markets": {listed}').records[0].territories == expected  # type: ignore[union-attr]

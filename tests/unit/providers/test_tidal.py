@@ -1,11 +1,13 @@
 """TIDAL's quirks that no body tells of."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 
-from musicsync.providers import registry
-from musicsync.records import Page, Request, Response, TrackRecord
+from musicsync.providers import registry, tidal
+from musicsync.providers.base import BadOptions, Scope
+from musicsync.records import Credit, Page, Request, Response, TrackRecord
 
 TIDAL = registry.get("tidal")
 
@@ -41,3 +43,45 @@ def test_the_form_of_a_copyright_says_nothing() -> None:
 
 def test_json_api_is_asked_for() -> None:
     assert TIDAL.accept == "application/vnd.api+json"
+
+
+def test_a_credit_that_tracks_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    credited = {"artists": {"data": [{"id": "7", "type": "artists"}]}}
+    body = {
+        "data": [{"id": key, "type": "tracks"} for key in ("31", "32")],
+        "included": [
+            {"id": "7", "type": "artists", "attributes": {"name": "Ada"}},
+            *(
+                {"id": key, "type": "tracks", "attributes": {"title": "Dawn"}, "relationships": credited}
+                for key in ("31", "32")
+            ),
+        ],
+    }
+    read = Mock(wraps=tidal._read_credits)
+    monkeypatch.setattr(tidal, "_read_credits", read)
+    request = Request(path="albums/1/relationships/items")
+    page = TIDAL.parse(request, Response(status=200, headers={}, body=json.dumps(body).encode(), url=""))
+    said = [record.credits for record in page.records if isinstance(record, TrackRecord)]
+    assert said == [(Credit(name="Ada", artist_id="7"),)] * 2
+    assert read.call_count == 1
+
+
+def test_the_country_is_an_option_and_the_us_without_one() -> None:
+    for options, country in (({}, "US"), ({"country": "gb"}, "GB")):
+        adapter = TIDAL.configured(options)
+        assert [request.params["countryCode"] for request in adapter.plan(Scope(kind="artist", key="1"), "full")] == [
+            country
+        ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"country": "GBR"}, "country: is no code of two letters"),
+        ({"country": None}, "country: is no code of two letters"),
+        ({"market": "GB"}, "market: there is no such option"),
+    ],
+)
+def test_other_options_are_refused(options: dict[str, object], said: str) -> None:
+    with pytest.raises(BadOptions, match=said):
+        TIDAL.configured(options)

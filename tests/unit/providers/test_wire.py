@@ -1,6 +1,8 @@
 """A key that is stated twice is seen in any body, however that is written."""
 
+import contextlib
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musicsync.providers import wire
+from musicsync.records import Permanent
 
 TEXTS = st.text(alphabet='":\\ \t\n{}[],a\u00e9', max_size=6)
 TREES = st.recursive(
@@ -45,3 +48,11 @@ def has_key_twice(tree: Any) -> bool:
 def test_whether_a_key_is_stated_twice_is_told_by_counting(tree: Any, colon: str, escaped: bool) -> None:
     body = written((("root", tree),), colon, escaped=escaped).encode()
     assert wire._states_each_key_once(body, json.loads(body)) is not has_key_twice(tree)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_nesting_of_any_depth_is_read_or_refused(opening: bytes, closing: bytes) -> None:
+    """What can be decoded just so is written once more, which may be too deep."""
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit() + 5):
+        with contextlib.suppress(Permanent):
+            wire.load(opening * depth + b"1" + closing * depth)

@@ -1,0 +1,251 @@
+"""When pages are asked again: sooner where they change, later where they do not, and never more than a run may."""
+
+import importlib
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.test import Client
+from django.utils import timezone
+
+from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Tuning
+from musicsync.sync import checks, fetches, runs
+from musicsync.sync.work import work
+from tests.integration.driving import control, drive, follow, make_lists_due, sync
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def deezer(small: str) -> Provider:
+    """A provider that was read once, as a whole."""
+    followed = follow(small, "deezer")
+    sync(followed)
+    return followed
+
+
+def asked(run: Run) -> list[str]:
+    return list(Fetch.objects.filter(run=run).order_by("pk").values_list("key", flat=True))
+
+
+def details() -> list[PageCheck]:
+    return list(PageCheck.objects.exclude(request__refreshes__isnull=True).order_by("key"))
+
+
+def let_pass(span: timedelta) -> None:
+    """Put all that is known of times back by so long."""
+    PageCheck.objects.update(check_at=F("check_at") - span, checked_at=F("checked_at") - span)
+
+
+def wait_of(key: str) -> timedelta:
+    check = PageCheck.objects.get(key=key)
+    assert check.check_at is not None
+    assert check.checked_at is not None
+    return check.check_at - check.checked_at
+
+
+def set_due(key: str, at: datetime) -> None:
+    assert PageCheck.objects.filter(key=key).update(check_at=at) == 1
+
+
+def test_each_scope_and_each_page_of_details_has_a_time(deezer: Provider) -> None:
+    scopes = {f"artist/{scope.key}" for scope in deezer.scopes.all()}
+    known = set(KnownPage.objects.filter(key__startswith="album/").values_list("key", flat=True))
+    assert set(PageCheck.objects.values_list("key", flat=True)) == scopes | known
+    assert not PageCheck.objects.filter(check_at=None).exists()
+
+
+def test_what_is_not_due_is_not_asked(deezer: Provider) -> None:
+    run = sync(deezer, "incremental")
+    assert (asked(run), run.status) == ([], "done")
+
+
+def test_a_still_page_is_asked_later_and_later_within_the_bounds(deezer: Provider) -> None:
+    key = details()[0].key
+    waits = [wait_of(key)]
+    for _ in range(4):
+        let_pass(waits[-1])
+        assert key in asked(sync(deezer, "incremental"))
+        waits.append(wait_of(key))
+    assert all(before < after for before, after in pairwise(waits))
+    Provider.objects.update(check_after_most=9.0)
+    deezer.refresh_from_db()
+    let_pass(60 * DAY)
+    sync(deezer, "incremental")
+    assert DAY <= wait_of(key) <= 9 * DAY
+
+
+def test_an_edit_of_a_known_release_arrives_by_an_incremental_run_and_is_looked_at_sooner(
+    small: str, deezer: Provider
+) -> None:
+    control(small, "evolve", json={})
+    let_pass(30 * DAY)
+    run = sync(deezer, "incremental")
+    assert run.summary["track.updated"] > 0
+    changed = Fetch.objects.filter(run=run, counts__has_key="changed", key__startswith="album/").values_list(
+        "key", flat=True
+    )
+    known = {check.key for check in details() if check.changes > 0}
+    assert known & set(changed)
+    still = next(check.key for check in details() if check.key not in changed and check.days > 0)
+    assert max(wait_of(key) for key in set(changed) & known) < wait_of(still)
+
+
+def test_what_has_just_appeared_is_asked_again_sooner_than_what_was_there(small: str, deezer: Provider) -> None:
+    before = {check.key for check in details()}
+    control(small, "evolve", json={"generations": 4, "expected": False})
+    make_lists_due()
+    sync(deezer, "incremental")
+    new = [check.key for check in details() if check.key not in before]
+    assert new
+    assert max(map(wait_of, new)) < min(map(wait_of, before))
+
+
+def test_a_list_has_changed_where_one_of_its_pages_has(small: str, deezer: Provider) -> None:
+    control(small, "evolve", json={"generations": 4, "expected": False})
+    let_pass(30 * DAY)
+    sync(deezer, "incremental")
+    lists = PageCheck.objects.filter(request__refreshes__isnull=True)
+    assert lists.filter(changes__gt=0).exists()
+    assert set(lists.values_list("key", flat=True)) == {f"artist/{scope.key}" for scope in deezer.scopes.all()}
+
+
+def test_the_most_overdue_come_first_and_no_more_than_a_run_may(deezer: Provider) -> None:
+    Provider.objects.update(checks_per_run=3)
+    deezer.refresh_from_db()
+    now = timezone.now()
+    overdue = [check.key for check in details()[:5]]
+    for number, key in enumerate(overdue):
+        set_due(key, now - number * DAY)
+    assert asked(runs.open_run(deezer, "incremental", "cli")) == overdue[:1:-1]
+
+
+def test_a_full_run_asks_for_all_and_sets_the_times(deezer: Provider) -> None:
+    let_pass(DAY)
+    before = timezone.now()
+    assert len(asked(sync(deezer))) == KnownPage.objects.count()
+    assert not PageCheck.objects.filter(checked_at__lt=before).exists()
+
+
+@pytest.mark.usefixtures("no_pauses")
+@pytest.mark.parametrize("end", ["dead", "discarded", "cancelled"])
+def test_what_was_found_and_left_undone_is_asked_for(small: str, end: str) -> None:
+    provider = follow(small, "deezer")
+    run = runs.open_run(provider, "full", "cli")
+    undone = _work_until_an_album_is_owed(run)
+    if end == "cancelled":
+        runs.cancel(run)
+    else:
+        lease = fetches.claim(Fetch.objects.get(run=run, key=undone).pk)
+        assert isinstance(lease, fetches.Lease)
+        fetches.bury(lease, "no")
+        drive(run)
+    if end == "discarded":
+        assert runs.discard(Fetch.objects.filter(run=run)) == 1
+    again = sync(provider, "incremental")
+    assert undone in asked(again)
+    assert KnownPage.objects.filter(key=undone).exists()
+    assert asked(sync(provider, "incremental")) == []
+
+
+def test_what_a_cancelled_run_read_to_its_end_is_not_asked_again(small: str) -> None:
+    provider = follow(small, "deezer")
+    run = runs.open_run(provider, "full", "cli")
+    undone = _work_until_an_album_is_owed(run)
+    whole = Fetch.objects.get(run=run, status="applied", key__contains="/albums?").key.partition("/albums")[0]
+    runs.cancel(run)
+    again = asked(runs.open_run(provider, "incremental", "cli"))
+    scopes = {f"artist/{scope.key}" for scope in provider.scopes.all()}
+    assert scopes - set(again) == {whole}
+    assert undone in again
+
+
+def _work_until_an_album_is_owed(run: Run) -> str:
+    while not (owed := Fetch.objects.filter(run=run, key__startswith="album/").first()):
+        work(Fetch.objects.filter(run=run, status__in=("pending", "queued")).earliest("pk").pk)
+    # Their messages are nobody's here: whoever drives the run sends others.
+    Fetch.objects.filter(run=run, status="queued").update(status="pending")
+    return owed.key
+
+
+def test_a_run_that_is_settled_twice_teaches_once(deezer: Provider) -> None:
+    before = list(PageCheck.objects.order_by("pk").values())
+    checks.settle(Run.objects.get())
+    assert list(PageCheck.objects.order_by("pk").values()) == before
+
+
+def test_a_feed_has_no_times_and_is_asked_by_every_run(small: str) -> None:
+    provider = follow(small, "feed")
+    sync(provider)
+    assert not PageCheck.objects.exists()
+    assert asked(sync(provider, "incremental")) == ["feed/tracks?limit=1000&since=g0"]
+
+
+def test_details_of_before_the_upgrade_are_spread_and_lists_asked_as_they_were(deezer: Provider) -> None:
+    before = {check.key: check.request for check in details()}
+    PageCheck.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute(importlib.import_module("musicsync.migrations.0017_times_of_known_pages").SPREAD)
+    assert {check.key: check.request for check in details()} == before
+    assert set(asked(sync(deezer, "incremental"))) == {
+        key
+        for scope in deezer.scopes.all()
+        for key in (f"artist/{scope.key}", f"artist/{scope.key}/albums?index=0&limit=100")
+    }
+    assert not PageCheck.objects.filter(check_at__gt=timezone.now() + 60 * DAY).exists()
+
+
+def test_price_and_prior_are_learnt_of_a_sample(deezer: Provider) -> None:
+    PageCheck.objects.all().delete()
+    scope = deezer.scopes.first()
+    assert scope is not None
+    now = timezone.now()
+
+    def tuned(many: int) -> Tuning:
+        PageCheck.objects.all().delete()
+        PageCheck.objects.bulk_create(
+            PageCheck(
+                provider=deezer, scope=scope, key=str(n), request={}, check_at=now, changes=float(n % 3), days=60.0
+            )
+            for n in range(many)
+        )
+        checks.tune(deezer)
+        return Tuning.objects.get(provider=deezer)
+
+    Provider.objects.update(checks_per_run=10)
+    deezer.refresh_from_db()
+    few, many = tuned(100), tuned(1000)
+    assert few.price < many.price
+    assert 0 < many.changes / many.days < 1
+    waits = [checks.policy_of(deezer).wait(checks.Gamma(float(n % 3), 60.0)) for n in range(1000)]
+    assert sum(1 / wait for wait in waits) <= 1000 / 60 + 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [({"rate": 2.0}, 7200), ({"rate": 2.0, "per_day": 2400}, 100), ({"rate": 2.0, "per_month": 720}, 1)],
+)
+def test_a_run_asks_again_for_what_the_budget_takes_in_an_hour(limits: dict[str, float], most: int) -> None:
+    assert Provider(budget=Budget(**limits)).most_checks == most
+
+
+def test_people_see_what_is_due_and_when(deezer: Provider, admin_client: Client) -> None:
+    set_due(details()[0].key, timezone.now() - DAY)
+    page = admin_client.get(f"/admin/musicsync/provider/{deezer.pk}/change/").content.decode()
+    assert "1 pages, the first since" in page
+    scope = deezer.scopes.first()
+    assert scope is not None
+    address = f"/admin/musicsync/scope/{scope.pk}/change/"
+    assert ", last " in admin_client.get(address).content.decode()
+    PageCheck.objects.all().delete()
+    assert "by the next incremental run" in admin_client.get(address).content.decode()
+    deezer.scopes.filter(pk=scope.pk).update(key="none that can be")
+    assert "is no scope of Deezer" in admin_client.get(address).content.decode()
+
+
+def test_of_few_pages_nothing_is_learnt(deezer: Provider) -> None:
+    PageCheck.objects.filter(pk__gt=PageCheck.objects.order_by("pk")[5].pk).delete()
+    checks.tune(deezer)
+    assert not Tuning.objects.exists()
