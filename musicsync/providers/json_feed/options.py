@@ -13,16 +13,13 @@ from musicsync.providers.base import BadOptions, one_line
 
 _LONGEST = 500
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
-<<<<<<< HEAD
 _QUOTED = re.compile(r'"[^"\\]+"')
-=======
 _CREDENTIAL = re.compile(
     r"(.*[-_.])?((api|app|access|auth|client|secret|private|subscription)[-_.]?)?"
     r"(key|token|secret|password|passwd|pwd|auth|authorization|credentials?|signature|sig|jwt)",
     re.IGNORECASE,
 )
 """What parameters are named by which providers take a key, a token or a password."""
->>>>>>> main
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 Form = TypeVar("Form", bound=Struct)
@@ -49,11 +46,7 @@ class Expression:
         if not isinstance(text, str) or not 0 < len(text) <= _LONGEST:
             raise ValueError(f"Expected a JMESPath of 1 to {_LONGEST} characters")
         self.text = text
-<<<<<<< HEAD
-        self._names = [text[1:-1]] if _QUOTED.fullmatch(text) else text.split(".") if _PLAIN.fullmatch(text) else []
-=======
-        self.names = text.split(".") if _PLAIN.fullmatch(text) else []
->>>>>>> main
+        self.names = [text[1:-1]] if _QUOTED.fullmatch(text) else text.split(".") if _PLAIN.fullmatch(text) else []
         try:
             self._compiled = jmespath.compile(text)
         except (JMESPathError, RecursionError) as error:
@@ -255,13 +248,9 @@ def read_as(form: type[Form], given: Mapping[str, Any]) -> Form:
     options: Any = _convert(given, form)
     if options.artist is None and (options.track.artists or (options.release and options.release.artists)):
         raise BadOptions(["artist: is missing: say where each of the artists has its name."])
-<<<<<<< HEAD
-    return cast("Form", options)
-=======
     if mistakes := [_is_credential(name) for name in options.params if _CREDENTIAL.fullmatch(name)]:
         raise BadOptions(mistakes)
-    return options
->>>>>>> main
+    return cast("Form", options)
 
 
 def _is_credential(name: str) -> str:
