@@ -7,8 +7,8 @@ line alone, and reading goes on with the line behind it. Nothing here holds more
 import csv
 import json
 import os
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +25,8 @@ _EXCERPT = 300
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _JSON = msgspec.json.Encoder()
+# So much deeper than by itself a line may stand in a page.
+_WITHIN = (b"[" * 50, b"]" * 50)
 
 
 class Form(Struct, frozen=True):
@@ -55,28 +57,35 @@ class Skipped(Struct, frozen=True):
 class Cut(Struct):
     """Records of a file as JSON texts, with the number of the line that each begins on.
 
-    ``columns`` are the names of the cells of CSV; ``following`` is where the next page begins, ``None`` at the end.
+    ``columns`` are the names of the cells of CSV; ``next`` is where the next page begins, ``None`` at the end.
     """
 
     columns: list[str] | None
-    items: list[bytes] = []
+    items: list[msgspec.Raw] = []
     lines: list[int] = []
     skipped: list[Skipped] = []
-    following: Position | None = None
+    next: Position | None = None
 
 
 class _NoRecord(ValueError):
-    """What stands there is no record; the text says why."""
+    """What stands there is no record; the text says why. ``is_whole``: and it is known where it ends."""
+
+    def __init__(self, reason: str, *, is_whole: bool = False) -> None:
+        super().__init__(reason)
+        self.is_whole = is_whole
 
 
 class _Lines:
-    """The lines of a file as text, each once, from a position on; knows the record that is under way."""
+    """The lines of a file as text, from a position on; knows where the record under way begins.
+
+    A byte that the encoding does not have becomes half a surrogate pair, which is found when its record is whole.
+    """
 
     def __init__(self, source: BinaryIO, encoding: str, at: Position) -> None:
-        self._source, self._encoding, self._record = source, encoding, at
-        self.at, self.is_ended = at, True
-        self._first = at
-        self.excerpt = ""
+        self._source, self._encoding = source, encoding
+        self.at = self._record = at
+        self.is_ended = True
+        self._first = b""
         source.seek(at.offset)
 
     def __iter__(self) -> Iterator[str]:
@@ -86,39 +95,36 @@ class _Lines:
         raw = self._source.readline(LONGEST_RECORD + 1)
         if not raw:
             raise StopIteration
-        is_first = self.at == self._record
+        if self.at is self._record:
+            self._first = raw
         self.is_ended = raw.endswith(b"\n")
         self.at = Position(self.at.offset + len(raw), self.at.line + 1)
-        if is_first:
-            self.excerpt = clean_text(raw[:_EXCERPT].decode(self._encoding, "replace"))
-            if len(raw) > LONGEST_RECORD:
-                self._pass_line()
-            self._first = self.at
         if self.at.offset - self._record.offset > LONGEST_RECORD:
             raise _NoRecord(f"it is longer than {LONGEST_RECORD:,} bytes: a quote that is not closed, or no line ends")
-        try:
-            return raw.decode(self._encoding)
-        except UnicodeDecodeError as error:
-            raise _NoRecord(
-                f"it is not in {self._encoding} (byte {error.object[error.start]:#x}): set the option encoding"
-            ) from error
+        return raw.decode(self._encoding, "surrogateescape")
 
     def begin(self) -> int:
         """Begin a record here; return the number of its first line."""
         self._record = self.at
         return self.at.line
 
-    def retreat(self) -> None:
-        """Go back to the line behind the first one of the record under way."""
-        self._source.seek(self._first.offset)
-        self.at = self._first
+    def go_behind_first(self) -> None:
+        """Go to the line behind the first one of the record under way, wherever that line ends."""
+        offset, line = self._record.offset + len(self._first), self._first
+        self._source.seek(offset)
+        while not line.endswith(b"\n") and (line := self._source.readline(_CHUNK)):
+            offset += len(line)
+        self.at = Position(offset, self._record.line + 1)
 
-    def _pass_line(self) -> None:
-        offset = self.at.offset
-        while not self.is_ended and (rest := self._source.readline(_CHUNK)):
-            offset += len(rest)
-            self.is_ended = rest.endswith(b"\n")
-        self.at = Position(offset, self.at.line)
+    @property
+    def is_one(self) -> bool:
+        """Tell whether the record under way has one line as yet."""
+        return self.at.line - self._record.line == 1
+
+    @property
+    def excerpt(self) -> str:
+        """Return the start of the record under way."""
+        return clean_text(self._first[:_EXCERPT].decode(self._encoding, "replace"))
 
 
 def cut(source: BinaryIO, form: Form, start: Position, rows: int) -> Cut:
@@ -130,29 +136,30 @@ def cut(source: BinaryIO, form: Form, start: Position, rows: int) -> Cut:
     size = source.seek(0, os.SEEK_END)
     first, columns = _header(source, form)
     lines = _Lines(source, form.encoding, max(start, first, key=lambda position: position.offset))
-    page, begun = Cut(columns, [], [], []), lines.at.offset
-    texts = _rows(lines, form, columns) if form.is_csv else _objects(lines)
+    read = _csv_reader(lines, form, columns) if form.is_csv else _json_reader(lines)
+    page, begun = Cut(columns), lines.at.offset
     while len(page.items) + len(page.skipped) < rows and lines.at.offset - begun < MOST_PAGE_BYTES:
         number = lines.begin()
         try:
-            item = next(texts)
+            item = read()
         except StopIteration:
             break
-        except (ValueError, csv.Error, RecursionError) as error:
-            _check_is_whole(lines, number, size)
-            lines.retreat()
+        except _NoRecord as error:
+            if lines.is_one and not lines.is_ended and lines.at.offset >= size:
+                raise _cut_off(number) from error
+            if not error.is_whole:
+                lines.go_behind_first()
             page.skipped.append(Skipped(number, one_line(str(error)), lines.excerpt))
-            texts = _rows(lines, form, columns) if form.is_csv else _objects(lines)
         else:
             if item is not None:
-                page.items.append(item)
+                page.items.append(msgspec.Raw(item))
                 page.lines.append(number)
-    page.following = lines.at if lines.at.offset < size else None
+    page.next = lines.at if lines.at.offset < size else None
     return page
 
 
 def _header(source: BinaryIO, form: Form) -> tuple[Position, list[str] | None]:
-    """Return where the first record begins, and the names of its cells where the file has such."""
+    """Return where the first record begins, and the names of its cells where the file is CSV."""
     source.seek(0)
     head = source.read(len(_BOM))
     if not head:
@@ -164,50 +171,79 @@ def _header(source: BinaryIO, form: Form) -> tuple[Position, list[str] | None]:
         return start, form.columns
     lines = _Lines(source, form.encoding, start)
     try:
-        columns = [name.strip() for name in next(_reader(lines, form), [])]
-    except (ValueError, csv.Error) as error:
-        raise Permanent(f"the header of the file cannot be read: {one_line(str(error))}") from error
+        columns = [name.strip() for name in next(_rows(lines, form), [])]
+        _encoded(columns, form.encoding)
+    except (_NoRecord, csv.Error) as error:
+        raise Permanent(f"the header of the file, line 1, cannot be read: {one_line(str(error))}") from error
     return lines.at, columns
 
 
-def _reader(lines: _Lines, form: Form) -> Iterator[list[str]]:
+def _csv_reader(lines: _Lines, form: Form, columns: list[str] | None) -> Callable[[], bytes | None]:
+    """Return what reads the next row as JSON, ``None`` for an empty line; it goes on after a row that is none."""
+    rows, expected = _rows(lines, form), len(columns or ())
+
+    def read() -> bytes | None:
+        try:
+            row = next(rows)
+        except csv.Error as error:
+            raise _NoRecord(f"it is no CSV ({error}): is a quote not closed or not doubled?") from error
+        if row and len(row) != expected:
+            raise _NoRecord(f"it has {len(row)} cells, and there are {expected} columns")
+        return _encoded(row, form.encoding) if row else None
+
+    return read
+
+
+def _rows(lines: _Lines, form: Form) -> Iterator[list[str]]:
     if form.quote is None:
         return csv.reader(lines, delimiter=form.separator, quoting=csv.QUOTE_NONE, strict=True)
     return csv.reader(lines, delimiter=form.separator, quotechar=form.quote, strict=True)
 
 
-def _rows(lines: _Lines, form: Form, columns: list[str] | None) -> Iterator[bytes | None]:
-    """Yield rows of CSV as JSON, ``None`` for an empty line."""
-    expected = len(columns or ())
-    for row in _reader(lines, form):
-        if row and len(row) != expected:
-            raise _NoRecord(f"it has {len(row)} cells, and there are {expected} columns")
-        yield _JSON.encode(row) if row else None
-
-
-def _objects(lines: _Lines) -> Iterator[bytes | None]:
-    """Yield lines of JSON as they are, ``None`` for an empty one."""
-    for line in lines:
-        text = line.strip()
-        if text:
-            _check_json(text)
-        yield text.encode() if text else None
-
-
-def _check_json(text: str) -> Any:
+def _encoded(row: list[str], encoding: str) -> bytes:
     try:
-        return msgspec.json.decode(text)
+        return _JSON.encode(row)
+    except UnicodeEncodeError as error:
+        raise _wrong_byte(error, encoding) from error
+
+
+def _json_reader(lines: _Lines) -> Callable[[], bytes | None]:
+    """Return what reads the next line of JSON as it is, ``None`` for an empty one."""
+
+    def read() -> bytes | None:
+        text = next(lines).strip()
+        try:
+            line = text.encode()
+        except UnicodeEncodeError as error:
+            raise _wrong_byte(error, "utf-8") from error
+        if line:
+            _check_json(line)
+        return line or None
+
+    return read
+
+
+def _check_json(line: bytes) -> None:
+    text = line.join(_WITHIN)
+    try:
+        msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         # NaN, lone surrogates and long numbers are JSON enough for the page that this becomes a part of.
         try:
-            return json.loads(text, parse_int=float)
-        except ValueError as error:
-            raise _NoRecord(f"it is no JSON: {error}") from error
+            json.loads(text, parse_int=float)
+        except json.JSONDecodeError as error:
+            raise _NoRecord(f"it is no JSON by itself: {error.msg}") from error
+        except RecursionError as error:
+            raise _NoRecord("it is nested too deeply") from error
 
 
-def _check_is_whole(lines: _Lines, number: int, size: int) -> None:
-    if lines.at.offset >= size and not lines.is_ended and lines.at.line - number == 1:
-        raise Permanent(
-            f"line {number:,}, the last one, is cut off: is the upload of the file still under way? When it is whole, "
-            "start another run"
-        )
+def _wrong_byte(error: UnicodeEncodeError, encoding: str) -> _NoRecord:
+    byte = ord(error.object[error.start]) & 0xFF
+    return _NoRecord(f"it is not in {encoding} (byte {byte:#x}): set the option encoding", is_whole=True)
+
+
+def _cut_off(number: int) -> Permanent:
+    return Permanent(
+        f"line {number:,}, the last one, is cut off: is the upload of the file still under way? When it is whole, "
+        "start another run"
+    )

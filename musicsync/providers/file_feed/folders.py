@@ -16,9 +16,10 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
+from musicsync.providers.base import one_line
 from musicsync.records import MusicsyncError, Permanent
 
-SCHEME = "file"
+_SCHEME = "file"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -40,12 +41,14 @@ class Folder:
         Raises:
             MusicsyncError: it is not below one of the allowed folders.
         """
+        self.base_url = base_url.rstrip("/")
         self._root, self._parts = _within(base_url, allowed)
 
     def files(self, path: str) -> list[Named]:
         """Return the regular files that a name or pattern means, in the order of their names.
 
         Raises:
+            Permanent: a folder on the way is not there, or the name of a file is no text.
             MusicsyncError: a folder on the way cannot be opened.
         """
         *way, pattern = path.split("/")
@@ -55,7 +58,7 @@ class Folder:
                 if fnmatchcase(name, pattern) and (pattern.startswith(".") or not name.startswith(".")):
                     status = os.stat(name, dir_fd=folder, follow_symlinks=False)
                     if stat.S_ISREG(status.st_mode):
-                        found.append(Named(name, _version(status)))
+                        found.append(Named(_printable(name), _version(status)))
         return found
 
     @contextmanager
@@ -91,6 +94,11 @@ class Folder:
             os.close(number)
 
 
+def is_folder(base_url: str) -> bool:
+    """Tell whether a base URL is that of a folder."""
+    return urlsplit(base_url).scheme == _SCHEME
+
+
 def changed(name: str) -> Permanent:
     """Return the error for a file that is another one than the run began with."""
     return Permanent(
@@ -122,6 +130,17 @@ def _within(base_url: str, allowed: Iterable[Path]) -> tuple[Path, tuple[str, ..
         f"{path} is in no folder that MUSICSYNC_FEED_FOLDERS allows ({named}): put the files below one of them, or add "
         "the folder to it for web and worker"
     )
+
+
+def _printable(name: str) -> str:
+    """Return the name of a file that can be written down.
+
+    Raises:
+        Permanent: it holds what is no text.
+    """
+    if not name.isprintable():
+        raise Permanent(f"the name of the file {one_line(name)!a} is no text that can be kept: rename it")
+    return name
 
 
 def _open(name: str, flags: int, folder: int | None) -> int:

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from musicsync.providers.base import BadOptions
+from musicsync.providers.file_feed.cutting import Form
 from musicsync.providers.json_feed.items import Reader
 from musicsync.providers.json_feed.options import (
     ArtistFields,
@@ -25,7 +24,12 @@ from musicsync.providers.json_feed.options import Options as ItemOptions
 
 DEFAULT_ROWS, MOST_ROWS = 1000, 10_000
 _WILD = frozenset("*?[")
-_FORMATS: dict[str, Literal["csv", "jsonl"]] = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_FORMATS: dict[str, Literal["csv", "jsonl"]] = {
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+}
+_FORMULA = "="
+"""What an expression over a row of CSV begins with; anything else is the name of a column."""
 
 Path = Annotated[str, Meta(pattern=r"^[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]*$", max_length=300)]
 """A file below the base URL; in a folder its name may be a pattern."""
@@ -58,19 +62,16 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     artist: ArtistFields | None = None
 
     @property
-    def is_csv(self) -> bool:
-        """Tell whether the files are CSV and not JSON Lines."""
-        return (self.format or _told(self.path)) == "csv"
-
-    @property
-    def separator(self) -> str:
-        """Return what stands between two cells."""
-        return self.delimiter or ("\t" if _suffix(self.path) == ".tsv" else ",")
-
-    @property
     def is_pattern(self) -> bool:
         """Tell whether the path names files by a pattern."""
         return bool(_WILD & set(PurePosixPath(self.path).name))
+
+    @property
+    def form(self) -> Form:
+        """Return how the files are written."""
+        separator = self.delimiter or ("\t" if _suffix(self.path) == ".tsv" else ",")
+        is_csv = (self.format or _told(self.path)) == "csv"
+        return Form(is_csv, self.encoding, separator, self.quote, self.columns)
 
     def reader(self) -> Reader:
         """Return what reads an item: a row of a CSV file by the names of its columns, a line of JSON as it is."""
@@ -85,16 +86,15 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             )
         )
 
-    def expressions(self) -> dict[str, Expression]:
-        """Return what is looked up in a row, by the option that says so."""
-        sections = {"track": self.track, "release": self.release}
-        return {
-            f"{section}.{name}": found
-            for section, fields in sections.items()
-            if fields is not None
-            for name in fields.__struct_fields__
-            if (found := getattr(fields, name)) is not None
-        }
+    def columns_read(self) -> dict[str, str]:
+        """Return the columns that a CSV file must have, by the option that names each."""
+        sections: dict[str, Struct | None] = {"track": self.track, "release": self.release}
+        found = {f"lists.{name}": name for name in self.lists}
+        for section, fields in sections.items():
+            for name, expression in structs.asdict(fields).items() if fields else ():
+                if expression is not None and expression.text.startswith('"') and expression.names:
+                    found[f"{section}.{name}"] = expression.names[0]
+        return found
 
 
 EXAMPLE: dict[str, Any] = {
@@ -140,8 +140,10 @@ def _wrong_path(path: str) -> str:
 def _wrong_form(options: Options) -> str:
     if options.format is None and _told(options.path) is None:
         return 'format: say "csv" or "jsonl": the name of the file does not tell.'
-    if not options.is_csv and (options.columns or options.delimiter or options.lists):
+    if not options.form.is_csv and (options.columns or options.delimiter or options.lists):
         return "format: columns, delimiter and lists are of CSV, and these are JSON Lines: leave them out."
+    if options.form.separator == options.quote:
+        return "quote: is what stands between two cells too: choose another one, or null for none."
     if options.files == "all" and not options.is_pattern:
         return "files: the path names one file: write a pattern, such as delta-*.csv, or leave files out."
     return ""
@@ -157,25 +159,19 @@ def _suffix(path: str) -> str:
 
 
 def _by_columns(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of CSV with expressions for the names of columns; nothing is checked here."""
-    is_csv = (given.get("format") or _told(str(given.get("path", "")))) == "csv"
-    sections = [name for name in ("track", "release") if is_csv and isinstance(given.get(name), Mapping)]
-    return {**given, **{name: _columns(given[name]) for name in sections}}
+    """Return the options of CSV with expressions for the names of columns; nothing is checked here.
+
+    The artists of CSV are mostly names and nothing else.
+    """
+    if (given.get("format") or _told(str(given.get("path", "")))) != "csv":
+        return dict(given)
+    sections = [name for name in ("track", "release") if isinstance(given.get(name), Mapping)]
+    columns = {name: {field: _cell(text) for field, text in given[name].items()} for name in sections}
+    return {"artist": {"name": "@"}, **given, **columns}
 
 
-def _columns(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return expressions for cells: what is a name, or no JMESPath at all, is the name of a column."""
-    return {
-        name: json.dumps(text, ensure_ascii=False) if isinstance(text, str) and not _is_expression(text) else text
-        for name, text in fields.items()
-    }
-
-
-def _is_expression(text: str) -> bool:
-    if text.replace(".", "").replace("_", "").isalnum():
-        return False
-    try:
-        jmespath.compile(text)
-    except JMESPathError:
-        return False
-    return True
+def _cell(text: Any) -> Any:
+    """Return an expression for the cell of a column, or what stands behind the sign of one."""
+    if not isinstance(text, str) or not text:
+        return text
+    return text[1:] if text.startswith(_FORMULA) else json.dumps(text, ensure_ascii=False)

@@ -4,94 +4,77 @@ A copy is made once for each version and machine, unpacked, so that a page of it
 longest; all copies together are never larger than the bound.
 """
 
+import errno
 import fcntl
 import gzip
 import os
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, cast
 
 from musicsync.records import MusicsyncError, Permanent, Shed
 
-GZIP = b"\x1f\x8b"
 IN_USE_SECONDS = 600.0
 """A copy that was read within this time is not deleted for another."""
-OLD_SECONDS = 3600.0
+UNPACKING_SECONDS = 40.0
+"""Well below the time limit of a task: some gigabytes."""
+_GZIP = b"\x1f\x8b"
 _STEP = 16_000_000
 _CHUNK = 1_000_000
 _KEY = 20
+_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
 
 
 class Spool:
     """The copies of this machine in one folder, of at most so many bytes together."""
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
+        """Take where they are; nothing is written yet."""
         self._folder, self._most = folder, most_bytes
 
-    def find(self, source: str, version: str) -> Path | None:
-        """Return the copy of a version, which counts as used now; ``None`` where there is none."""
-        path = self._path(source, version)
-        try:
-            os.utime(path)
-        except FileNotFoundError:
-            return None
-        return path
+    def copy(self, source: str, version: str, make: Callable[[Path], None]) -> Path:
+        """Return the copy of a version, which counts as used now; where there is none, ``make`` writes it to a path.
 
-    @contextmanager
-    def making(self, source: str) -> Iterator[Path]:
-        """Let nobody else on this machine copy the source meanwhile; gives the path of a draft, which is kept.
+        What is at that path already was left there by one that did not come to its end, of whatever version.
 
         Raises:
-            Shed: somebody else does at present.
+            Shed: another process makes a copy of the source at present.
             MusicsyncError: the folder cannot be written, or the copies would be too large.
         """
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with (self._folder / f"{_key(source)}.lock").open("wb") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise Shed("another process copies this file at present") from None
-                yield self._folder / f"{_key(source)}.draft"
-        except OSError as error:
-            raise MusicsyncError(
-                f"MUSICSYNC_SPOOL: {self._folder} cannot be written ({error.strerror or error}): make room, or name a "
-                "folder that the worker may write to"
-            ) from error
+        path = self._folder / f"{_key(source)}-{_key(version)}"
+        if _touched(path):
+            return path
+        with self._making(source) as draft:
+            if not _touched(path):
+                make(draft)
+                draft.replace(path)
+            self._drop_others(source, path)
+        return path
 
     def pour(self, packed: BinaryIO, draft: Path) -> None:
         """Write the content of a file, unpacked where it is gzip.
 
         Raises:
-            Permanent: it is damaged, or cut off.
-            MusicsyncError: as ``making`` does.
+            Permanent: it is damaged, cut off, or takes too long to unpack.
+            MusicsyncError: as ``copy`` does.
         """
-        is_packed = packed.read(len(GZIP)) == GZIP
-        packed.seek(0)
-        try:
-            with draft.open("wb") as copy, Room(self) as room:
-                plain: BinaryIO = gzip.GzipFile(fileobj=packed) if is_packed else packed  # type: ignore[assignment]
-                while chunk := plain.read(_CHUNK):
-                    room.take(len(chunk))
-                    copy.write(chunk)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise Permanent(
-                f"the compressed file is damaged or cut off ({error}): is its upload still under way? When it is "
-                "whole, start another run"
-            ) from error
-
-    def keep(self, draft: Path, source: str, version: str) -> Path:
-        """Make a draft the copy of a version; older ones of the source go, where nobody reads them any more."""
-        path = self._path(source, version)
-        draft.replace(path)
-        for other in self._folder.glob(f"{_key(source)}-*"):
-            if other != path and time.time() - other.stat().st_mtime > OLD_SECONDS:
-                other.unlink(missing_ok=True)
-        return path
+        deadline, left = time.monotonic() + UNPACKING_SECONDS, 0
+        with draft.open("wb") as copy:
+            for chunk in _chunks(packed):
+                if len(chunk) > left:
+                    left = max(len(chunk), _STEP)
+                    self.make_room(left)
+                left -= len(chunk)
+                copy.write(chunk)
+                if time.monotonic() > deadline:
+                    raise Permanent(
+                        f"the compressed file takes longer than {UNPACKING_SECONDS:g} s to unpack: ask for smaller "
+                        "files, or for one that is not compressed"
+                    )
 
     def make_room(self, size: int) -> None:
         """Delete what was not used for longest, until there is room for so many bytes more.
@@ -104,7 +87,7 @@ class Spool:
         for path, status in files:
             if used + size <= self._most:
                 return
-            if time.time() - status.st_mtime > IN_USE_SECONDS:
+            if _is_idle(status):
                 path.unlink(missing_ok=True)
                 used -= status.st_size
         if used + size > self._most:
@@ -113,37 +96,84 @@ class Spool:
                 "where the disk has room"
             )
 
+    @contextmanager
+    def _making(self, source: str) -> Iterator[Path]:
+        """Let nobody else on this machine copy the source meanwhile; gives the path of a draft, which is kept."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with (self._folder / f"{_key(source)}.lock").open("wb") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise Shed("another process makes a copy of this file at present") from None
+                yield self._folder / f"{_key(source)}.draft"
+        except OSError as error:
+            if error.errno not in _UNUSABLE:
+                raise
+            raise MusicsyncError(
+                f"MUSICSYNC_SPOOL: {self._folder} cannot be written ({error.strerror}): make room, or name a folder "
+                "that the worker may write to"
+            ) from error
+
+    def _drop_others(self, source: str, path: Path) -> None:
+        """Delete the copies of other versions that nobody reads any more."""
+        for other, status in self._files():
+            if other.name.startswith(f"{_key(source)}-") and other != path and _is_idle(status):
+                other.unlink(missing_ok=True)
+
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for path in self._folder.iterdir():
-            with suppress(FileNotFoundError):
-                yield path, path.stat()
+            # A lock that is deleted would lock nothing any more.
+            if path.suffix != ".lock":
+                with suppress(FileNotFoundError):
+                    yield path, path.stat()
 
-    def _path(self, source: str, version: str) -> Path:
-        return self._folder / f"{_key(source)}-{_key(version)}"
+
+def is_packed(file: BinaryIO) -> bool:
+    """Tell whether a file is gzip; it is read from its start next."""
+    file.seek(0)
+    magic = file.read(len(_GZIP))
+    file.seek(0)
+    return magic == _GZIP
 
 
-class Room:
-    """Room in a spool for what is being written, asked for in steps."""
+def head(file: BinaryIO, size: int) -> tuple[bytes, bool]:
+    """Return the first bytes of a file, unpacked where it is gzip, and whether these are all.
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool, self._left = spool, 0
+    Raises:
+        Permanent: it is damaged, or cut off.
+    """
+    found = bytearray()
+    for chunk in _chunks(file, size):
+        found += chunk
+        if len(found) > size:
+            return bytes(found[:size]), False
+    return bytes(found), True
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        return
+def _chunks(file: BinaryIO, size: int = _CHUNK) -> Iterator[bytes]:
+    plain = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if is_packed(file) else file
+    try:
+        while chunk := plain.read(size):
+            yield chunk
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Permanent(
+            f"the compressed file is damaged or cut off ({error}): is its upload still under way? When it is whole, "
+            "start another run"
+        ) from error
 
-    def take(self, size: int) -> None:
-        """Use up room.
 
-        Raises:
-            MusicsyncError: there is none left.
-        """
-        if size > self._left:
-            self._spool.make_room(max(size, _STEP))
-            self._left = max(size, _STEP)
-        self._left -= size
+def _touched(path: Path) -> bool:
+    """Tell whether there is such a copy, and let it count as used now."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_idle(status: os.stat_result) -> bool:
+    return time.time() - status.st_mtime > IN_USE_SECONDS
 
 
 def _key(text: str) -> str:
