@@ -186,15 +186,7 @@ class Provider(models.Model):
                 later at the soonest than at the latest; an allowed host is none; or a new provider has the credential's
                 setting of another, whose credential it would send to its own host.
         """
-        for name in ("base_url", "token_url"):
-            try:
-                addresses.check_name(_read(getattr(self, name)).hostname or "", allow_private=self.allow_private)
-            except addresses.PrivateAddress as error:
-                raise ValidationError({name: str(error)}) from error
-            except ValidationError as error:
-                raise ValidationError({name: error.messages}) from error
-        if folders.is_folder(self.base_url):
-            self._check_folder()
+        self._check_addresses()
         if self.token_url and self.adapter in registry.ADAPTERS and not registry.get(self.adapter).token_url:
             raise ValidationError({"token_url": f"{self.adapter} sends the credential itself: leave this empty."})
         if self.adapter in registry.ADAPTERS:
@@ -209,6 +201,17 @@ class Provider(models.Model):
                 raise ValidationError({"allowed_hosts": f"{host!r} is no name of a host: no scheme, port or path."})
         if self._state.adding:
             self._check_setting()
+
+    def _check_addresses(self) -> None:
+        for name in ("base_url", "token_url"):
+            try:
+                addresses.check_name(_read(getattr(self, name)).hostname or "", allow_private=self.allow_private)
+            except addresses.PrivateAddress as error:
+                raise ValidationError({name: str(error)}) from error
+            except ValidationError as error:
+                raise ValidationError({name: error.messages}) from error
+        if folders.is_folder(self.base_url):
+            self._check_folder()
 
     def _check_folder(self) -> None:
         if self.adapter in registry.ADAPTERS and not registry.get(self.adapter).takes_folders:
