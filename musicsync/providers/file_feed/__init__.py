@@ -11,7 +11,7 @@ Form:       each row is a track, with its release and artists where it has them.
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -43,6 +43,8 @@ from musicsync.records import Mode, MusicsyncError, Page, Permanent, RejectedIte
 
 _JSON = msgspec.json.Encoder(order="deterministic")
 _MOST = 2**31
+_ENOUGH = 20
+"""A file that begins with so many rows that cannot be read, and none that can, is not of the form that is expected."""
 _READS = 1
 """Raised when more or other things are read by the same options, or pages are cut in another way."""
 
@@ -141,7 +143,10 @@ class FileFeed(Adapter):
                     page.add(record)
         if PAGE in request.params:
             _lead_on(page, request, part.next, options)
-        return page.page()
+        found = page.page()
+        if request.params.get(PAGE) == "1" and not found.records:
+            _check_some_are_tracks(found.rejected)
+        return found
 
 
 @lru_cache(maxsize=64)
@@ -197,6 +202,19 @@ def _items(part: Part, options: Options) -> Iterator[Any]:
         for name, separator in options.lists.items():
             row[name] = [one for text in (row.get(name) or "").split(separator) if (one := text.strip())]
         yield row
+
+
+def _check_some_are_tracks(rejected: Sequence[RejectedItem]) -> None:
+    """Check that it is not for the options that the first page of a file holds no track.
+
+    Raises:
+        Permanent: it is.
+    """
+    if len(rejected) >= _ENOUGH:
+        first = rejected[0]
+        raise Permanent(
+            f"none of the first {len(rejected):,} rows is a track: correct the options; {first.path}: {first.reason}"
+        )
 
 
 def _check_columns(columns: list[str], options: Options) -> None:

@@ -71,10 +71,11 @@ class Folder:
         """
         with self._opened(path.split("/")[:-1]) as folder:
             number = _open(name, _FILE, folder)
+        before = os.fstat(number)
+        if not stat.S_ISREG(before.st_mode):
+            os.close(number)
+            raise MusicsyncError(f"{name} is no regular file: only such are read")
         with os.fdopen(number, "rb") as file:
-            before = os.fstat(number)
-            if not stat.S_ISREG(before.st_mode):
-                raise MusicsyncError(f"{name} is no regular file: only such are read")
             if version and _version(before) != version:
                 raise changed(name)
             yield file

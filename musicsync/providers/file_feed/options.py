@@ -163,7 +163,7 @@ def _by_columns(given: Mapping[str, Any]) -> dict[str, Any]:
 
     The artists of CSV are mostly names and nothing else.
     """
-    if (given.get("format") or _told(str(given.get("path", "")))) != "csv":
+    if (given.get("format") or _told(str(given.get("path", "")))) == "jsonl":
         return dict(given)
     sections = [name for name in ("track", "release") if isinstance(given.get(name), Mapping)]
     columns = {name: {field: _cell(text) for field, text in given[name].items()} for name in sections}

@@ -167,7 +167,7 @@ def _touched(path: Path) -> bool:
     """Tell whether there is such a copy, and let it count as used now."""
     try:
         os.utime(path)
-    except FileNotFoundError:
+    except OSError:
         return False
     return True
 
