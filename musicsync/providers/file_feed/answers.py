@@ -1,8 +1,8 @@
 """What is said of files between the client, which reads them, and the adapter, which is told what is in them."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from musicsync.providers.file_feed.cutting import Position, Skipped
 
@@ -12,20 +12,23 @@ records alone; look for what is not known yet."""
 NAME, VERSION, MARK, OFFSET, LINE = "name", "version", "mark", "offset", "line"
 """What requests for pages carry along: file, version, what the page is known again by, and where it begins."""
 
+Kept = Annotated[str, Meta(pattern=r"^[^\x00]*$")]
+"""A text that the database takes."""
+
 
 class Found(Struct, frozen=True):
     """A file to be read: ``mark`` is another one whenever it, or a file that is read before it, is another one."""
 
-    name: str
-    version: str
-    mark: str
+    name: Kept
+    version: Kept
+    mark: Kept
 
 
 class Look(Struct, kw_only=True):
     """What is to be read next, ``None`` where that is nothing; ``watermark`` stands for all files as they are now."""
 
     found: Found | None
-    watermark: str
+    watermark: Kept
 
 
 class Part(Struct, kw_only=True):
