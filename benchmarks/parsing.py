@@ -34,23 +34,25 @@ _ID = re.compile(r"[^/]*[0-9][^/]*")
 _VERSION = re.compile(r"[0-9](\.[0-9])?")
 _DIALECTS: Final = {"spotify-development": "spotify", "json-feed": "feed"}
 """Whose pages are read by an adapter that has no dialect of its own name."""
-_OPTIONS: Final[dict[str, Any]] = {
-    "path": "feed/tracks",
-    "params": {"limit": "1000"},
-    "paging": {"style": "cursor", "next": "next"},
-    "items": "items",
-    "track": {
-        **{name: name for name in ("id", "title", "version", "disc", "position", "explicit", "artists")},
-        "isrcs": "isrc",
-        "duration": "duration_ms",
-    },
-    "release": {
-        name: f"release.{name}"
-        for name in ("id", "title", "gtin", "released", "label", "type", "track_count", "artists")
-    },
-    "artist": {"id": "id", "name": "name", "join_phrase": "join"},
+_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "json-feed": {
+        "path": "feed/tracks",
+        "params": {"limit": "1000"},
+        "paging": {"style": "cursor", "next": "next"},
+        "items": "items",
+        "track": {
+            **{name: name for name in ("id", "title", "version", "disc", "position", "explicit", "artists")},
+            "isrcs": "isrc",
+            "duration": "duration_ms",
+        },
+        "release": {
+            name: f"release.{name}"
+            for name in ("id", "title", "gtin", "released", "label", "type", "track_count", "artists")
+        },
+        "artist": {"id": "id", "name": "name", "join_phrase": "join"},
+    }
 }
-"""The sandbox's feed as an operator would describe it who has no adapter for it."""
+"""The options of adapters: the sandbox's feed as an operator would describe it who has no adapter for it."""
 _Sample = list[tuple[Request, Response]]
 
 
@@ -136,7 +138,7 @@ def speeds(tracks: int, rounds: int) -> Iterator[Speed]:
     """Yield what each adapter does with each form of page, over a world of so many tracks."""
     world = World(tracks, seed=1)
     for registered in registry.ADAPTERS.values():
-        adapter = registered.configured(_OPTIONS) if registered.takes_options else registered
+        adapter = registered.configured(options) if (options := _OPTIONS.get(registered.name)) else registered
         name = _DIALECTS.get(adapter.name, adapter.name)
         limits = Limits(enforced=False, spotify_development=adapter.name == "spotify-development")
         sandbox = Sandbox(world, limits)

@@ -41,10 +41,10 @@ from musicsync.sync.asking import check_ready
 
 _LATEST_RUNS = 10
 OPTIONS_HELP = format_html(
-    "For adapters that take options. tidal takes the country whose catalogue is read, as {}. json-feed takes how the "
-    "feed is asked and paged, and a JMESPath (jmespath.org) for each field; file-feed takes which files are read, and "
-    "the name of a column for each field: docs/generic-feeds.md explains each. Save, then press Test. An example for "
-    "json-feed: {} And one for file-feed: {}",
+    "For adapters that take options. itunes and tidal take the country whose catalogue is read, as {}. json-feed takes "
+    "how the feed is asked and paged, and a JMESPath (jmespath.org) for each field; file-feed takes which files are "
+    "read, and the name of a column for each field: docs/generic-feeds.md explains each. Save, then press Test. An "
+    "example for json-feed: {} And one for file-feed: {}",
     '{"country": "GB"}',
     preformatted(json_feed.options.EXAMPLE),
     preformatted(file_feed.options.EXAMPLE),

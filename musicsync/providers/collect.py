@@ -55,14 +55,22 @@ class PageBuilder:
 
 
 def page_after(
-    request: Request, params: Mapping[str, str], total: int | None, *, path: str = "", items: str = ""
+    request: Request,
+    params: Mapping[str, str],
+    total: int | None,
+    *,
+    path: str = "",
+    items: str = "",
+    seam: Mapping[str, str] | None = None,
 ) -> Request:
     """Return the page after the one that ``request`` was answered with, in the same list (ADR 16).
 
     ``params`` are those that lead there, ``path`` where it is another; ``total`` and ``items`` are what the answer
-    said of the list, as ``PageBefore`` has them.
+    said of the list, as ``PageBefore`` has them. ``seam`` are the parameters of a second look, where the same page once
+    more might end before what has moved to its end.
     """
-    asked = structs.replace(request, refreshes=None, before=None, again=False)
+    params_again = {**request.params, **(seam or {})}
+    asked = structs.replace(request, params=params_again, refreshes=None, before=None, again=False)
     before = None if total is None and not items else PageBefore(request=asked, total=total, items=items)
     return Request(
         path=path or request.path,

@@ -13,8 +13,9 @@ Paging:     ``index`` and ``limit`` (25 unless given); ``next`` is a URL of whic
 Identity:   ``album/{id}`` may answer with another id than asked for: the two are one album now. UPCs have 12 or 13
             digits.
 Forms:      every object says its ``type``. Tracks embedded in an album lack ISRC and place, so ``album/{id}/tracks`` is
-            asked; that list does not name the album, and names only the main artist. ``track/{id}`` names everybody.
-Left out:   rank, fans, preview, covers, availability: they change at almost every answer and are not the catalogue's.
+            asked; that list does not name the album, and names only the main artist. ``track/{id}`` alone names all
+            and, in ``available_countries``, the territories.
+Left out:   rank, fans, preview, covers, ``readable``: they change at almost every answer and are not the catalogue's.
 
 Durations are in seconds. There are no join phrases: names are joined by ", ", and by " feat. " before featured artists.
 """
@@ -118,6 +119,7 @@ class Track(Struct, tag_field="type", tag="track"):
     contributors: list[Artist] | UnsetType = UNSET
     artist: Artist | UnsetType = UNSET
     album: Album | UnsetType = UNSET
+    available_countries: list[str] | UnsetType | None = UNSET
 
 
 Item = Track | Album | Artist
@@ -152,7 +154,7 @@ class Deezer(Adapter):
     scope_kinds = tuple(_KEYS)
     rate = 10.0
     burst = 1
-    parser_version = 2
+    parser_version = 3
     volatile = True
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
@@ -333,6 +335,7 @@ def _add_track(page: PageBuilder, track: Track, album: str | None) -> None:
             isrcs=wire.optional_isrcs(track.isrc),
             duration_ms=wire.duration(track.duration, unit=1000),
             explicit=track.explicit_lyrics,
+            territories=wire.territories(track.available_countries),
             credits=_credits(page, track.contributors, track.artist),
         )
     )

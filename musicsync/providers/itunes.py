@@ -6,11 +6,9 @@ Docs:       https://developer.apple.com/library/archive/documentation/AudioVideo
 Auth:       none.
 Rate:       about 20 requests a minute (the documentation). Over it clients see an empty 403 or a 429, without a word on
             how long to wait (reports of clients), so a 403 is no matter of credentials here.
-Country:    each country has a store of its own, with its own names, dates and albums, and the US is asked where none is
-            named. The country is part of a scope's key ("255636575@gb"), because that is all that a request is made of
-            and an answer is read with; without one it is the US. What is answered may be had in that country, so
-            ``territories`` is that one. Follow an album in one country for each provider: a second provider of this
-            adapter, with other keys, is another voice with other territories.
+Country:    each country has a store of its own, with its own names, dates and albums. It is the provider's option
+            ``{"country": "GB"}``, the US where there is none. What is answered may be had in that country, so
+            ``territories`` is that one. A second provider with another country is another voice.
 Paging:     none. ``lookup?id=`` answers with the thing itself and, by ``entity``, an artist's albums or an album's
             songs, 200 at most. Albums come ``sort=recent``, so that it is the old ones of more than 200 that are left
             out; a full answer is noted among the rejected items. Follow such old ones by their own ids.
@@ -30,14 +28,15 @@ Durations are in milliseconds. There is no ISRC.
 """
 
 import re
+from collections.abc import Mapping
 from http.client import FORBIDDEN
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from musicsync.identifiers import clean_text
-from musicsync.providers import keys, wire
+from musicsync.providers import countries, keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
 from musicsync.providers.collect import PageBuilder
 from musicsync.providers.wire import Each, Id, Number, Text
@@ -58,18 +57,15 @@ from musicsync.records import (
 )
 
 _MOST = 200
-_COUNTRY = "us"
-_COUNTRY_KEY = re.compile(r"[a-z]{2}", re.ASCII)
 _KIND_OF_TITLE = re.compile(r"(.*\S) - (Single|EP)")
 _SEVERAL = re.compile(r", | & | (?:feat\.|featuring|with|x|vs\.?) ", re.IGNORECASE)
 _EXPLICIT = {"explicit": True, "cleaned": False, "notExplicit": False}
-_ELSEWHERE = ', with "@" and the two letters of a country behind it where that is not the US'
 _KEYS: Final[dict[ScopeKind, str]] = {
-    "artist": f"an iTunes id{_ELSEWHERE}",
-    "release": f"an iTunes id or a UPC/EAN of 12 to 14 digits with a right check digit{_ELSEWHERE}",
-    "recording": f"the iTunes id of a song{_ELSEWHERE}",
+    "artist": "an iTunes id",
+    "release": "an iTunes id or a UPC/EAN of 12 to 14 digits with a right check digit",
+    "recording": "the iTunes id of a song",
 }
-_WRONG_COUNTRY = '(the two letters behind "@" in the scope\'s key are of no country that has a store)'
+_WRONG_COUNTRY = "(the country among the provider's options has no store)"
 
 
 class Artist(Struct, tag_field="wrapperType", tag="artist", rename="camel"):
@@ -136,6 +132,19 @@ class ITunes(Adapter):
     rate = 0.32
     burst = 1
     volatile = True
+    takes_options = True
+
+    def __init__(self, country: str = "US") -> None:
+        """Ask the store of this country, ISO 3166-1 alpha-2."""
+        self.country = country
+
+    def configured(self, options: Mapping[str, Any]) -> "ITunes":
+        """Return the adapter for the store of the country that the options name.
+
+        Raises:
+            BadOptions: they name none, or anything else.
+        """
+        return ITunes(countries.chosen(options, self.country))
 
     def error_text(self, body: bytes) -> str:
         """Return the sentence of an error body, which is ``{"errorMessage": "...", "queryParameters": {...}}``."""
@@ -150,29 +159,26 @@ class ITunes(Adapter):
         return status == FORBIDDEN or super().is_rate_limit(status, headers)
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
-        """Return an id without leading zeros, or a UPC/EAN of at least 12 digits; a country but the US behind it."""
-        number, _, country = key.partition("@")
-        country = country.strip().lower() if "@" in key else _COUNTRY
-        found = keys.number_key(number) if not keys.has_gtin_length(number) else None
+        """Return an id without leading zeros, or a UPC/EAN of at least 12 digits."""
+        found = keys.number_key(key) if not keys.has_gtin_length(key) else None
         if kind == "release":
-            found = keys.gtin_key(number) or found
-        if kind not in _KEYS or found is None or not _COUNTRY_KEY.fullmatch(country):
+            found = keys.gtin_key(key) or found
+        if kind not in _KEYS or found is None:
             raise keys.bad_scope(self.label, kind, key, _KEYS)
-        return found if country == _COUNTRY else f"{found}@{country}"
+        return found
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:  # noqa: ARG002 - the same in every mode
         """Return one lookup; albums that it leads to are asked at times of their own by ``refreshes``."""
-        number, _, country = self.normalise_key(scope.kind, scope.key).partition("@")
-        country = country or _COUNTRY
+        key = self.normalise_key(scope.kind, scope.key)
         if scope.kind == "artist":
-            return [_lookup(country, id=number, entity="album", limit=str(_MOST), sort="recent")]
+            return [self._get("lookup", id=key, entity="album", limit=str(_MOST), sort="recent")]
         if scope.kind == "recording":
-            return [_lookup(country, id=number)]
-        return [_songs(country, "upc" if keys.has_gtin_length(number) else "id", number)]
+            return [self._get("lookup", id=key)]
+        return [self._songs("upc" if keys.has_gtin_length(key) else "id", key)]
 
     def probe(self) -> Request:
         """Return a search for one song."""
-        return Request(path="search", params={"term": "love", "entity": "song", "limit": "1", "country": _COUNTRY})
+        return self._get("search", term="love", entity="song", limit="1")
 
     def parse(self, request: Request, response: Response) -> Page:
         """Return what a lookup or a search says."""
@@ -182,41 +188,47 @@ class ITunes(Adapter):
         if isinstance(answer.results, UnsetType):
             raise Permanent(f"the answer to {request.path} is not a form that is synced: no results")
         if answer.result_count == 0 and request.path == "lookup":
-            raise Gone(f"GET /{request.path}: the store of {_country(request).upper()} has no {_asked(request)}")
+            raise Gone(f"GET /{request.path}: the store of {self._country(request)} has no {_asked(request)}")
         page = PageBuilder(rejected)
         if len(answer.results) > _MOST:
             reason = f"the list is full at {_MOST}, and iTunes has no next page: there may be more"
             page.rejected.append(RejectedItem(path="$.results", reason=reason))
-        _add_items(page, answer.results, request)
+        _add_items(page, answer.results, request, self._country(request))
+        page.follow_ups += [
+            self._songs("id", number, ("release", number)) for number in _listed(answer.results, request)
+        ]
         return page.page()
+
+    def _country(self, request: Request) -> str:
+        """Return the country that was asked, which was another one where the option has changed since."""
+        return request.params.get("country", self.country).upper()
+
+    def _songs(self, by: str, number: str, refreshes: tuple[Kind, str] | None = None) -> Request:
+        return self._get("lookup", refreshes, **{by: number}, entity="song", limit=str(_MOST))
+
+    def _get(self, path: str, refreshes: tuple[Kind, str] | None = None, **params: str) -> Request:
+        return Request(path=path, params={**params, "country": self.country}, refreshes=refreshes)
 
 
 def _said(message: str) -> str:
     return f"{one_line(message)} {_WRONG_COUNTRY}" if "[country]" in message else one_line(message)
 
 
-def _lookup(country: str, **params: str) -> Request:
-    return Request(path="lookup", params={**params, "country": country})
-
-
-def _songs(country: str, by: str, number: str, refreshes: tuple[Kind, str] | None = None) -> Request:
-    params = {by: number, "entity": "song", "limit": str(_MOST), "country": country}
-    return Request(path="lookup", params=params, refreshes=refreshes)
-
-
-def _country(request: Request) -> str:
-    return request.params.get("country", _COUNTRY)
-
-
 def _asked(request: Request) -> str:
     return next((f"{name} {request.params[name]}" for name in ("id", "upc") if name in request.params), "such thing")
 
 
-def _add_items(page: PageBuilder, items: list[Item], request: Request) -> None:
+def _listed(items: list[Item], request: Request) -> list[str]:
+    """Return the ids of the albums of an artist, whose songs are looked up one album after another."""
+    if request.params.get("entity") != "album":
+        return []
+    return [str(item.collection_id) for item in items if isinstance(item, Album)]
+
+
+def _add_items(page: PageBuilder, items: list[Item], request: Request, country: str) -> None:
     """Add what an answer holds, in its order."""
     _note_merge(page, items, request)
-    country = _country(request)
-    where = (country.upper(),)
+    where = (country,)
     albums = {item.collection_id for item in items if isinstance(item, Album)}
     upc = request.params.get("upc") if len(albums) == 1 else None
     for item in items:
@@ -224,9 +236,6 @@ def _add_items(page: PageBuilder, items: list[Item], request: Request) -> None:
             page.add(ArtistRecord(external_id=str(item.artist_id), name=clean_text(item.artist_name)))
         elif isinstance(item, Album):
             _add_album(page, item, where, upc)
-            if request.params.get("entity") == "album":
-                number = str(item.collection_id)
-                page.follow_ups.append(_songs(country, "id", number, ("release", number)))
         elif item.kind == "song":
             if item.collection_id and item.collection_id not in albums:
                 _add_album_of(page, item, where)

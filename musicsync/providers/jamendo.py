@@ -76,8 +76,8 @@ _KEYS: Final[dict[ScopeKind, str]] = {
     "recording": "a Jamendo track id (Jamendo knows no ISRC)",
 }
 
-Key = Id | Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")]
-NoKey = Annotated[int, Meta(ge=0, le=2**63 - 1)] | Annotated[str, Meta(pattern="^[0-9]{0,18}$")] | None
+Key = Id | Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,17}\Z")]
+NoKey = Annotated[int, Meta(ge=0, le=2**63 - 1)] | Annotated[str, Meta(pattern=r"^[0-9]{0,18}\Z")] | None
 """The id of something that may be absent: then it is empty, zero or null."""
 
 

@@ -31,8 +31,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from musicsync.identifiers import clean_text
-from musicsync.providers import keys, wire
-from musicsync.providers.base import BadOptions, Scope, one_line
+from musicsync.providers import countries, keys, wire
+from musicsync.providers.base import Scope, one_line
 from musicsync.providers.collect import PageBuilder
 from musicsync.providers.oauth import ClientCredentials
 from musicsync.providers.outcomes import by_status
@@ -55,10 +55,9 @@ from musicsync.records import (
 
 R = TypeVar("R", bound="Reference")
 
-_DURATION = r"^PT(?=[0-9])(?:([0-9]{1,2})H)?(?:([0-9]{1,4})M)?(?:([0-9]{1,6})(?:\.([0-9]{1,9}))?S)?$"
+_DURATION = r"^PT(?=[0-9])(?:([0-9]{1,2})H)?(?:([0-9]{1,4})M)?(?:([0-9]{1,6})(?:\.([0-9]{1,9}))?S)?\Z"
 _DURATION_PARTS = re.compile(_DURATION)
 _CURSOR = "page[cursor]"
-_COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _ALBUM_INCLUDE = "artists,items.artists,providers"
 _ITEMS_INCLUDE = "items.artists"
 _TRACK_INCLUDE = "artists,albums"
@@ -181,13 +180,7 @@ class Tidal(ClientCredentials):
         Raises:
             BadOptions: they name none, or anything else.
         """
-        mistakes = [f"{name}: there is no such option; there is country." for name in options if name != "country"]
-        country = options.get("country", self.country)
-        if not isinstance(country, str) or not _COUNTRY.fullmatch(country):
-            mistakes.append('country: is no code of two letters, such as "GB".')
-        if mistakes:
-            raise BadOptions(mistakes)
-        return Tidal(country.upper())
+        return Tidal(countries.chosen(options, self.country))
 
     def error_text(self, body: bytes) -> str:
         """Return the first error in one line."""

@@ -13,6 +13,7 @@ another form stays what it is.
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -31,9 +32,9 @@ _MOST_DIGITS = 300
 _TWICE = "states a key twice"
 _AMBIGUOUS = f"an object that {_TWICE}: "
 _VISIBLE = r"[^\s\x00\ud800-\udfff]"
-_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_ASCII = r"^[!-~]+$"
-_DIGITS = r"^[0-9]{0,9}$"
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z"
+_ASCII = r"^[!-~]+\Z"
+_DIGITS = r"^[0-9]{0,9}\Z"
 _WORDS = {
     f"`str` matching regex {pattern!r}": words
     for pattern, words in (
@@ -268,3 +269,16 @@ def optional_isrcs(texts: list[str] | str | UnsetType | None) -> tuple[str, ...]
         return (isrc,) if isrc else ()
     given = texts or ()
     return tuple(dict.fromkeys(filter(None, map(normalise_isrc, given))))
+
+
+def territories(countries: list[str] | UnsetType | None) -> tuple[str, ...] | UnsetType | None:
+    """Return countries in sorted order, each once: that of the answer says nothing. No list is not an empty one."""
+    if isinstance(countries, UnsetType) or countries is None:
+        return countries
+    return _in_order(",".join(countries))
+
+
+@lru_cache(maxsize=4096)
+def _in_order(countries: str) -> tuple[str, ...]:
+    # Nearly all tracks have one of a few lists of 180 countries: sorting each anew would take longer than all the rest.
+    return tuple(sorted({clean_text(country) for country in countries.split(",")} - {""}))

@@ -66,6 +66,7 @@ OTHER = {
 TRACK = {
     **LISTED,
     "contributors": [{**ARTIST, "role": "Main"}, GUEST, {**GUEST, "id": 13, "name": "Cy"}],
+    "available_countries": ["GB", "DE", "FR"],
     "album": STUB,
 }
 ADA = ArtistRecord(external_id="11", name="Ada Lov")
@@ -229,6 +230,7 @@ SPEC = Spec(
                         isrcs=("GBABC1900001",),
                         duration_ms=201000,
                         explicit=False,
+                        territories=("DE", "FR", "GB"),
                         credits=(
                             Credit(name="Ada Lov", artist_id="11", join_phrase=" feat. "),
                             Credit(name="Bén", artist_id="12", join_phrase=", "),

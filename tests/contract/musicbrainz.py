@@ -226,7 +226,11 @@ SPEC = Spec(
                         excerpt=f'{{"id": "{SECOND}"}}',
                     ),
                 ),
-                follow_ups=(page_after(browse("artist", ARTIST, 100), {"offset": "102"}, 103),),
+                follow_ups=(
+                    page_after(
+                        browse("artist", ARTIST, 100), {"offset": "102"}, 103, seam={"offset": "101", "limit": "1"}
+                    ),
+                ),
                 total=103,
             ),
         ),

@@ -17,7 +17,7 @@ CREDENTIALS = {"MUSICSYNC_CREDENTIAL_JAMENDO": "jamendo-client-id", "MUSICSYNC_C
 def base(transactional_db: None, settings: Any) -> Iterator[str]:
     """The URL of a sandbox of 300 tracks a provider, with no limits, beside an empty database that commits."""
     settings.MUSICSYNC_CONTACT = "tests@localhost"
-    settings.MUSICSYNC_CREDENTIALS = CREDENTIALS
+    settings.MUSICSYNC_CREDENTIALS = dict(CREDENTIALS)
     with serve(TRACKS, SEED) as url:
         yield url
 
@@ -26,7 +26,7 @@ def base(transactional_db: None, settings: Any) -> Iterator[str]:
 def small(transactional_db: None, settings: Any) -> Iterator[str]:
     """As ``base``, with 100 tracks: the same for each provider."""
     settings.MUSICSYNC_CONTACT = "tests@localhost"
-    settings.MUSICSYNC_CREDENTIALS = CREDENTIALS
+    settings.MUSICSYNC_CREDENTIALS = dict(CREDENTIALS)
     with serve(100, SEED) as url:
         yield url
 

@@ -10,6 +10,7 @@ from musicsync.providers.collect import page_after
 from musicsync.records import Page, Request
 from musicsync.sync import apply, fetches, pages
 from sandbox import lastfm as lastfm_dialect
+from sandbox import musicbrainz as musicbrainz_dialect
 from sandbox import tidal as tidal_dialect
 from tests.integration.cataloguing import forget_all_but_providers
 from tests.integration.driving import TOKENS, control, follow, sync
@@ -96,6 +97,23 @@ def test_a_full_run_removes_nothing_that_is_there(
     assert run.status == "done"
     assert there_all_the_time - held() == set()
     assert Track.objects.filter(state="present").count() >= tracks
+
+
+@pytest.mark.parametrize("tracks", [12, 16, 24])
+def test_a_page_that_is_cut_by_its_tracks_is_looked_at_where_it_ends(
+    small: str, monkeypatch: pytest.MonkeyPatch, tracks: int
+) -> None:
+    monkeypatch.setattr(musicbrainz_dialect, "_TRACKS_PER_BROWSE", tracks)
+    followed = follow(small, "musicbrainz")
+    shift(small, "musicbrainz", "insert", NEVER)
+    sync(followed)
+    there = held()
+    assert KnownPage.objects.filter(key__contains="offset=").exists()
+    forget_all_but_providers()
+    shift(small, "musicbrainz", "remove", 1)
+    run = sync(followed)
+    assert Fetch.objects.filter(run=run, key__endswith="#again").exists()
+    assert there - held() == set()
 
 
 JSON_FEEDS: dict[str, dict[str, Any]] = {

@@ -1,7 +1,5 @@
 """What Spotify's tracks, albums and artists say, as records."""
 
-import functools
-
 from msgspec import UNSET, UnsetType
 
 from musicsync.identifiers import clean_text
@@ -30,7 +28,7 @@ def _release(page: PageBuilder, stub: AlbumStub, album: Album | None = None) -> 
         released=wire.optional_date(stub.release_date),
         label=wire.optional_text(album.label) if album else UNSET,
         track_count=_whole(stub.total_tracks),
-        territories=_territories(stub.available_markets),
+        territories=wire.territories(stub.available_markets),
         credits=_credits(page, stub.artists),
     )
 
@@ -52,7 +50,7 @@ def _add_track(page: PageBuilder, track: Track, album: str | None, before: Item 
             isrcs=_isrcs(track.external_ids),
             duration_ms=wire.duration(_whole(track.duration_ms)),
             explicit=track.explicit,
-            territories=_territories(track.available_markets),
+            territories=wire.territories(track.available_markets),
             credits=_credits(page, track.artists),
         )
     )
@@ -82,18 +80,6 @@ def _read_credits(page: PageBuilder, artists: tuple[Credited, ...]) -> tuple[Cre
             page.add(ArtistRecord(external_id=artist_id, name=name))
     joins = [", "] * (len(named) - 1) + [""]
     return tuple([Credit(name, artist_id, join) for (name, artist_id), join in zip(named, joins, strict=False)])
-
-
-def _territories(markets: list[str] | UnsetType | None) -> tuple[str, ...] | UnsetType | None:
-    if isinstance(markets, UnsetType) or markets is None:
-        return markets
-    return _sorted(",".join(markets))
-
-
-@functools.lru_cache(maxsize=4096)
-def _sorted(markets: str) -> tuple[str, ...]:
-    # Nearly all tracks have one of a few lists of 180 markets: sorting each anew would take longer than all the rest.
-    return tuple(sorted({clean_text(market) for market in markets.split(",")} - {""}))
 
 
 def _isrcs(ids: ExternalIds | UnsetType | None) -> tuple[str, ...] | UnsetType:

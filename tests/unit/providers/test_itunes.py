@@ -60,11 +60,16 @@ def test_what_is_no_song_is_no_track(kind: str | None) -> None:
     assert parse({**SONG, "kind": kind}) == Page()
 
 
-def test_the_territory_is_the_country_that_was_asked() -> None:
-    [request] = ITUNES.plan(Scope(kind="release", key="21@jp"), "full")
-    assert request.params["country"] == "jp"
-    assert {record.territories for record in parse(ALBUM, SONG, **request.params).records} == {("JP",)}
-    assert {record.territories for record in parse(ALBUM, SONG).records} == {("US",)}
+def test_the_country_is_an_option_and_the_us_without_one() -> None:
+    for options, country in (({}, "US"), ({"country": "jp"}, "JP")):
+        adapter = ITUNES.configured(options)
+        [request] = adapter.plan(Scope(kind="release", key="21"), "full")
+        assert request.params["country"] == country
+        assert {record.territories for record in parse(ALBUM, SONG, **request.params).records} == {(country,)}
+
+
+def test_an_answer_is_of_the_country_that_was_asked_before_the_option_changed() -> None:
+    assert {record.territories for record in parse(ALBUM, SONG, country="GB").records} == {("GB",)}
 
 
 def test_prices_previews_and_covers_are_no_change() -> None:
