@@ -14,6 +14,7 @@ from musicsync.providers.base import Adapter
 from musicsync.providers.file_feed import FileFeed
 from musicsync.providers.file_feed.client import FileClient
 from musicsync.providers.file_feed.folders import Folder, is_folder
+from musicsync.providers.file_feed.sources import OfFolder, OfServer, Source
 from musicsync.providers.file_feed.spool import Spool
 from musicsync.providers.http import Client, client_of
 from musicsync.providers.oauth import ClientCredentials
@@ -108,9 +109,19 @@ def _credential_of(provider: Provider, adapter: Adapter) -> Secret:
 
 
 def _client(provider: Provider, adapter: Adapter, credential: Secret) -> AnyClient:
-    if isinstance(adapter, FileFeed) and is_folder(provider.base_url):
-        folder = Folder(provider.base_url, settings.MUSICSYNC_FEED_FOLDERS)
-        return FileClient(adapter, folder, Spool(settings.MUSICSYNC_SPOOL, settings.MUSICSYNC_SPOOL_BYTES))
+    if isinstance(adapter, FileFeed):
+        return FileClient(adapter, _source(provider, adapter, credential))
+    return _web_client(provider, adapter, credential)
+
+
+def _source(provider: Provider, adapter: FileFeed, credential: Secret) -> Source:
+    spool = Spool(settings.MUSICSYNC_SPOOL, settings.MUSICSYNC_SPOOL_BYTES)
+    if is_folder(provider.base_url):
+        return OfFolder(adapter.options, Folder(provider.base_url, settings.MUSICSYNC_FEED_FOLDERS), spool)
+    return OfServer(adapter.options, _web_client(provider, adapter, credential), provider.base_url, spool)
+
+
+def _web_client(provider: Provider, adapter: Adapter, credential: Secret) -> Client:
     return client_of(
         adapter,
         provider.base_url,

@@ -10,7 +10,7 @@ import gzip
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -62,21 +62,24 @@ class Spool:
             Permanent: it is damaged, cut off, or takes too long to unpack.
             MusicsyncError: as ``copy`` does.
         """
-        deadline, left = time.monotonic() + UNPACKING_SECONDS, 0
         with draft.open("wb") as copy:
-            for chunk in _chunks(packed):
-                if len(chunk) > left:
-                    left = max(len(chunk), _STEP)
-                    self.make_room(left)
-                left -= len(chunk)
-                copy.write(chunk)
-                if time.monotonic() > deadline:
-                    raise Permanent(
-                        f"the compressed file takes longer than {UNPACKING_SECONDS:g} s to unpack: ask for smaller "
-                        "files, or for one that is not compressed"
-                    )
+            self.fill(copy, _plain_chunks(packed))
 
-    def make_room(self, size: int) -> None:
+    def fill(self, copy: BinaryIO, chunks: Iterable[bytes]) -> None:
+        """Write what comes, as long as there is room for it.
+
+        Raises:
+            MusicsyncError: as ``copy`` does.
+        """
+        left = 0
+        for chunk in chunks:
+            if len(chunk) > left:
+                left = max(len(chunk), _STEP)
+                self._make_room(left)
+            left -= len(chunk)
+            copy.write(chunk)
+
+    def _make_room(self, size: int) -> None:
         """Delete what was not used for longest, until there is room for so many bytes more.
 
         Raises:
@@ -137,30 +140,44 @@ def is_packed(file: BinaryIO) -> bool:
     return magic == _GZIP
 
 
-def head(file: BinaryIO, size: int) -> tuple[bytes, bool]:
-    """Return the first bytes of a file, unpacked where it is gzip, and whether these are all.
+def unpacked(head: bytes, is_whole: bool, size: int) -> tuple[bytes, bool]:
+    """Return so many bytes of what a file begins with, unpacked where it is gzip, and whether these are all of it.
 
     Raises:
         Permanent: it is damaged, or cut off.
     """
-    found = bytearray()
-    for chunk in _chunks(file, size):
-        found += chunk
-        if len(found) > size:
-            return bytes(found[:size]), False
-    return bytes(found), True
+    if not head.startswith(_GZIP):
+        return head[:size], is_whole and len(head) <= size
+    member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        plain = member.decompress(head, size)
+    except zlib.error as error:
+        raise _damaged(error) from error
+    if is_whole and not (member.eof or member.unconsumed_tail):
+        raise _damaged("it has no end")
+    return plain, is_whole and member.eof and not member.unused_data
 
 
-def _chunks(file: BinaryIO, size: int = _CHUNK) -> Iterator[bytes]:
+def _plain_chunks(file: BinaryIO) -> Iterator[bytes]:
+    deadline = time.monotonic() + UNPACKING_SECONDS
     plain = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if is_packed(file) else file
     try:
-        while chunk := plain.read(size):
+        while chunk := plain.read(_CHUNK):
             yield chunk
+            if time.monotonic() > deadline:
+                raise Permanent(
+                    f"the compressed file takes longer than {UNPACKING_SECONDS:g} s to unpack: ask for smaller files, "
+                    "or for one that is not compressed"
+                )
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise Permanent(
-            f"the compressed file is damaged or cut off ({error}): is its upload still under way? When it is whole, "
-            "start another run"
-        ) from error
+        raise _damaged(error) from error
+
+
+def _damaged(reason: object) -> Permanent:
+    return Permanent(
+        f"the compressed file is damaged or cut off ({reason}): is its upload still under way? When it is whole, "
+        "start another run"
+    )
 
 
 def _touched(path: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from musicsync.providers.file_feed import spool as spools
-from musicsync.providers.file_feed.spool import IN_USE_SECONDS, Spool, head
+from musicsync.providers.file_feed.spool import IN_USE_SECONDS, Spool, unpacked
 from musicsync.records import MusicsyncError, Permanent, Shed
 
 MEGABYTE = 1_000_000
@@ -103,8 +103,16 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         copy(Spool(tmp_path / "file" / "spool", MEGABYTE), b"x")
 
 
-def test_the_head_of_a_file_costs_no_more_than_itself() -> None:
-    assert head(io.BytesIO(b"abc"), 3) == (b"abc", True)
-    assert head(io.BytesIO(b"abcd"), 3) == (b"abc", False)
-    packed = io.BytesIO(gzip.compress(os.urandom(5 * MEGABYTE)))
-    assert (len(head(packed, 1000)[0]), packed.tell() < MEGABYTE) == (1000, True)
+def test_what_a_file_begins_with_is_unpacked() -> None:
+    packed, longer = gzip.compress(b"abc"), gzip.compress(os.urandom(5000))
+    assert unpacked(b"abc", True, 3) == (b"abc", True)
+    assert unpacked(b"abc", False, 3) == (b"abc", False)
+    assert unpacked(packed, True, 3) == (b"abc", True)
+    assert unpacked(packed + packed, True, 100) == (b"abc", False)
+    assert unpacked(gzip.compress(b"x" * MEGABYTE), True, 1000) == (b"x" * 1000, False)
+    plain, is_whole = unpacked(longer[:1000], False, 5000)
+    assert (0 < len(plain) < 1000, is_whole) == (True, False)
+    with pytest.raises(Permanent, match="damaged or cut off .it has no end."):
+        unpacked(longer[:1000], True, 5000)
+    with pytest.raises(Permanent, match="damaged or cut off"):
+        unpacked(b"\x1f\x8bno gzip at all", True, 5000)
