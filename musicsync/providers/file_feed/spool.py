@@ -23,7 +23,7 @@ IN_USE_SECONDS = 600.0
 UNPACKING_SECONDS = 40.0
 """Well below the time limit of a task: some gigabytes."""
 _GZIP = b"\x1f\x8b"
-_STEP = 16_000_000
+_LARGEST_STEP = 16_000_000
 _CHUNK = 1_000_000
 _KEY = 20
 _UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
@@ -35,6 +35,8 @@ class Spool:
     def __init__(self, folder: Path, most_bytes: int) -> None:
         """Take where they are; nothing is written yet."""
         self._folder, self._most = folder, most_bytes
+        # Room is asked for in steps, so that the folder is not gone over for each piece.
+        self._step = min(_LARGEST_STEP, most_bytes // 10)
 
     def copy(self, source: str, version: str, make: Callable[[Path], None]) -> Path:
         """Return the copy of a version, which counts as used now; where there is none, ``make`` writes it to a path.
@@ -74,7 +76,7 @@ class Spool:
         left = 0
         for chunk in chunks:
             if len(chunk) > left:
-                left = max(len(chunk), _STEP)
+                left = max(len(chunk), self._step)
                 self._make_room(left)
             left -= len(chunk)
             copy.write(chunk)

@@ -16,8 +16,7 @@ MEGABYTE = 1_000_000
 
 
 @pytest.fixture
-def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
-    monkeypatch.setattr(spools, "_STEP", MEGABYTE)
+def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "spool", 10 * MEGABYTE)
 
 
