@@ -58,6 +58,8 @@ class Expression:
         Raises:
             ValueError: a function of it cannot take what it found.
         """
+        if self.text == "@":
+            return data
         if not self.names:
             return self._search_all(data)
         for name in self.names:
