@@ -8,7 +8,6 @@ database: by one process each, whose memory at its highest is what Linux says of
 import argparse
 import csv
 import gzip
-import io
 import json
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, TextIO, cast
+from typing import Any, TextIO, cast
 
 import msgspec
 from msgspec import Struct
@@ -55,14 +54,19 @@ class Reading(Struct):
 
 def write(path: Path, rows: int) -> None:
     """Write a file of so many tracks, ten to a release."""
-    opened = gzip.open(path, "wb", compresslevel=1) if path.suffix == ".gz" else path.open("wb")
-    with cast("IO[bytes]", opened) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
+    with _opened(path) as file:
         if ".csv" in path.suffixes:
             writer = csv.writer(file)
             writer.writerow(_COLUMNS)
             writer.writerows(_tracks(rows))
         else:
             _write_lines(file, rows)
+
+
+def _opened(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return cast("TextIO", gzip.open(path, "wt", compresslevel=1, encoding="utf-8", newline=""))
+    return path.open("w", encoding="utf-8", newline="")
 
 
 def _write_lines(file: TextIO, rows: int) -> None:

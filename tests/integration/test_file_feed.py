@@ -20,6 +20,7 @@ from musicsync.sync.work import work
 from tests.integration.cataloguing import catalogue, forget_all_but_providers, row_versions
 from tests.integration.driving import drive, sync
 from tests.integration.test_admin import button, said_by
+from tests.unit.providers.server import answer, serving
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -271,6 +272,23 @@ def test_all_files_are_read_in_order_and_the_last_word_counts(folder: Path) -> N
     sync(provider, "incremental")
     assert SourceTrack.objects.get(external_id="3").fields["title"] == "Fourth"
     assert SourceTrack.objects.get(external_id="4").fields["title"] == "Anew 4"
+
+
+def test_a_file_of_a_web_server_is_downloaded_once_and_asked_for_once_a_run(folder: Path) -> None:
+    content = "".join(f"{one}\n" for one in [HEADER, *[row(number) for number in range(35)]]).encode()
+    whole, same = answer(gzip.compress(content), "200 OK", 'ETag: "v1"'), answer(b"", "304 Not Modified")
+    provider = made(folder, path="all.csv.gz")
+    with serving(whole, whole, same, same, answer(b"", "404 Not Found")) as server:
+        Provider.objects.update(base_url=server.url, allow_private=True)
+        provider.refresh_from_db()
+        run = sync(provider, threads=2)
+        assert (run.status, run.summary["track.created"], len(server.requests)) == ("done", 35, 2)
+        again = sync(provider)
+        assert (outcomes(again), again.summary["track.unchanged"], len(server.requests)) == ({"not_modified"}, 35, 3)
+        assert sync(provider, "incremental").summary["requests"] == 1
+        away = sync(provider)
+        assert (away.status, "404: look whether it was delivered" in away.error) == ("failed", True)
+    assert SourceTrack.objects.filter(state="present").count() == 35
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def cut(source: BinaryIO, form: Form, start: Position, rows: int) -> Cut:
     size = source.seek(0, os.SEEK_END)
     first, columns = _header(source, form)
     lines = _Lines(source, form.encoding, max(start, first, key=lambda position: position.offset))
-    read = _csv_reader(lines, form, columns) if form.is_csv else _json_reader(lines)
+    read = _csv_reader(lines, form, columns) if form.is_csv else _json_reader(lines, form.encoding)
     page, begun = Cut(columns), lines.at.offset
     while len(page.items) + len(page.skipped) < rows and lines.at.offset - begun < MOST_PAGE_BYTES:
         number = lines.begin()
@@ -207,7 +207,7 @@ def _encoded(row: list[str], encoding: str) -> bytes:
         raise _wrong_byte(error, encoding) from error
 
 
-def _json_reader(lines: _Lines) -> Callable[[], bytes | None]:
+def _json_reader(lines: _Lines, encoding: str) -> Callable[[], bytes | None]:
     """Return what reads the next line of JSON as it is, ``None`` for an empty one."""
 
     def read() -> bytes | None:
@@ -215,7 +215,7 @@ def _json_reader(lines: _Lines) -> Callable[[], bytes | None]:
         try:
             line = text.encode()
         except UnicodeEncodeError as error:
-            raise _wrong_byte(error, "utf-8") from error
+            raise _wrong_byte(error, encoding) from error
         if line:
             _check_json(line)
         return line or None

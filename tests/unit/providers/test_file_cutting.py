@@ -198,6 +198,9 @@ def test_other_forms_of_csv() -> None:
     assert skipped(pages(b"id;title\n1;\x81\n", western)) == [
         (2, "it is not in windows-1252 (byte 0x81): set the option encoding")
     ]
+    assert skipped(pages(b'{"a": "\x81"}\n', Form(is_csv=False, encoding="windows-1252"))) == [
+        (1, "it is not in windows-1252 (byte 0x81): set the option encoding")
+    ]
     assert pages(b"\xef\xbb\xbfid,title\n1,a\n")[0].columns == ["id", "title"]
 
 
