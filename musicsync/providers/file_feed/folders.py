@@ -19,7 +19,7 @@ from msgspec import Struct
 from musicsync.providers.base import one_line
 from musicsync.records import MusicsyncError, Permanent
 
-_SCHEME = "file"
+_SCHEME = "file:"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -97,7 +97,7 @@ class Folder:
 
 def is_folder(base_url: str) -> bool:
     """Tell whether a base URL is that of a folder."""
-    return urlsplit(base_url).scheme == _SCHEME
+    return base_url.lower().startswith(_SCHEME)
 
 
 def changed(name: str) -> Permanent:
@@ -119,9 +119,9 @@ def check(base_url: str, allowed: Iterable[Path]) -> None:
 
 def _within(base_url: str, allowed: Iterable[Path]) -> tuple[Path, tuple[str, ...]]:
     """Return the allowed folder that the URL leads into, and the way from there."""
-    parts = urlsplit(base_url)
-    path = PurePosixPath(unquote(parts.path))
-    if parts.netloc or not path.is_absolute() or ".." in path.parts or "\0" in str(path):
+    host, way = _split(base_url)
+    path = PurePosixPath(unquote(way))
+    if host or not path.is_absolute() or ".." in path.parts or "\0" in str(path):
         raise MusicsyncError(f"{base_url} is no folder: write it as file:///srv/feeds/name, without ..")
     for folder in allowed:
         if path.is_relative_to(folder):
@@ -131,6 +131,14 @@ def _within(base_url: str, allowed: Iterable[Path]) -> tuple[Path, tuple[str, ..
         f"{path} is in no folder that MUSICSYNC_FEED_FOLDERS allows ({named}): put the files below one of them, or add "
         "the folder to it for web and worker"
     )
+
+
+def _split(base_url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(base_url)
+    except ValueError as error:
+        raise MusicsyncError(f"{base_url} is no folder: {error}") from error
+    return parts.netloc, parts.path
 
 
 def _printable(name: str) -> str:

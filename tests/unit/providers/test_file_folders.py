@@ -46,11 +46,12 @@ def test_files_are_named_by_a_pattern_in_the_order_of_their_names(feeds: Path) -
         "file://host/srv/feeds",
         "file:srv/feeds",
         "file:///srv/feeds/%00",
+        "file://[::1/srv/feeds",
         "file:///",
     ],
 )
 def test_a_base_url_leads_into_an_allowed_folder_only(url: str) -> None:
-    with pytest.raises(MusicsyncError, match=r"in no folder that MUSICSYNC_FEED_FOLDERS allows|is no folder: write it"):
+    with pytest.raises(MusicsyncError, match=r"in no folder that MUSICSYNC_FEED_FOLDERS allows|is no folder: "):
         check(url, [Path("/srv/feeds")])
     with pytest.raises(MusicsyncError, match=r"\(it names none\)|is no folder"):
         check(url, [])
