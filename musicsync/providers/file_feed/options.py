@@ -111,7 +111,6 @@ EXAMPLE: dict[str, Any] = {
         "artists": "Artist",
     },
     "release": {"id": "Album ID", "title": "Album", "gtin": "Barcode", "released": "Released"},
-    "artist": {"name": "@"},
 }
 """Options as an operator may write them, to be shown beside the field that takes them."""
 
