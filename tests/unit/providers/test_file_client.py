@@ -111,6 +111,16 @@ def test_the_credential_travels_as_the_options_say(made: Making) -> None:
     assert field(server.requests[0], "X-Key") == "s3cret"
 
 
+def test_a_redirect_is_followed_in_a_turn_of_its_own(made: Making) -> None:
+    turns: list[str] = []
+    with serving(answer(b"", "302 Found", "Location: /of-today.csv"), whole()) as server:
+        response = made(server).get(page(), before_redirect=lambda: turns.append("taken"))
+    assert (len(said(response)["items"]), turns) == (2, ["taken"])
+    elsewhere = answer(b"", "302 Found", "Location: https://elsewhere.example/all.csv")
+    with serving(elsewhere) as server, pytest.raises(Permanent, match="leads to another host or port"):
+        made(server).get(page('"v2"'))
+
+
 def test_a_download_goes_on_where_it_broke(made: Making) -> None:
     rest = whole(CSV[9:], '"v1"', "206 Partial Content", f"Content-Range: bytes 9-{len(CSV) - 1}/{len(CSV)}")
     with serving(broken(CSV[:10], len(CSV)), rest) as server:
