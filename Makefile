@@ -65,6 +65,7 @@ check: $(DEVELOPMENT)
 
 bench: $(BENCHMARKS)
 	$(BIN)/python -m benchmarks --tracks $(TRACKS)
+	$(BIN)/python -m benchmarks.growth --sizes 10000 100000 $(TRACKS)
 	$(BIN)/python -m benchmarks.reading --tracks $(TRACKS)
 	$(BIN)/python -m benchmarks.budgets
 	$(BIN)/python -m benchmarks.profile

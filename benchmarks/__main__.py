@@ -1,26 +1,18 @@
-"""musicsync, its peers and the limit of the machine over one bulk feed, side by side; and how musicsync grows.
+"""musicsync, its peers and the limit of the machine over one bulk feed, side by side.
 
-``python -m benchmarks [--tracks 1000000] [--sizes 10000 100000] [--no-peers]`` measures everything at ``--tracks`` and
-the first import at each of the smaller ``--sizes``, and writes tables and plots into ``docs/benchmarks.md``. At a
-million it takes about half an hour; nothing else should run meanwhile.
+``python -m benchmarks [--tracks 1000000] [--no-peers]`` measures, and writes a table and a plot into
+``docs/benchmarks.md``. At a million it takes about half an hour; nothing else should run meanwhile.
 """
 
-# ruff: noqa: T201 (the terminal is where this speaks)
+
 import argparse
-import subprocess
-import sys
-import tempfile
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from benchmarks.end_to_end import OWN_ROWS, Measured, Outcome
+from benchmarks.end_to_end import OWN_ROWS, Measured, Outcome, measure
 from benchmarks.peers import PEERS
 from benchmarks.report import COLOURS, machine, plot, table, write_part
 
-_THOUSAND = 1000
 _PER = 100_000
 _HEADS = (
     *("what", "tracks", "tracks/s", "to dlt", f"CPU s for {_PER:,} tracks: its processes", "PostgreSQL", "sandbox"),
@@ -36,14 +28,10 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--tracks", type=int, default=1_000_000)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000], help="for the first import alone")
     parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args()
-    sizes = sorted(size for size in set(options.sizes) if size < options.tracks)
-    smaller = [_measure(size, "--only-first") for size in sizes]
-    full = _measure(options.tracks, *([] if options.no_peers else ["--peers"]))
-    write_part("comparison", comparison(full))
-    write_part("growth", growth([*smaller, full]))
+    outcome = measure(options.tracks, *([] if options.no_peers else ["--peers"]))
+    write_part("comparison", comparison(outcome))
 
 
 def comparison(outcome: Outcome) -> str:
@@ -73,63 +61,6 @@ def goals(outcome: Outcome) -> list[list[str]]:
     ]
     largest = max(one.usage["worker"].largest for one in outcome.passes)
     return [*rows, ["largest worker process", "under 200 MB", f"{largest:.0f} MB"]]
-
-
-def growth(outcomes: list[Outcome]) -> str:
-    """Return the table and the plots of the first import by size."""
-    firsts = [outcome.passes[0] for outcome in outcomes]
-    rows = [
-        [
-            f"{outcome.tracks:,}",
-            f"{_THOUSAND * _THOUSAND / first.speed:.0f}",
-            f"{_THOUSAND * first.usage['worker'].cpu / first.tracks:.3f}",
-            f"{_THOUSAND * first.usage['PostgreSQL'].cpu / first.tracks:.3f}",
-            f"{outcome.tenths[-1] / outcome.tenths[0]:.2f}",
-            f"{first.usage['worker'].largest:.0f}",
-            f"{first.usage['PostgreSQL'].together:.0f}",
-        ]
-        for outcome, first in zip(outcomes, firsts, strict=True)
-    ]
-    heads = (
-        "tracks",
-        "ms for 1,000 tracks",
-        "CPU s for 1,000: worker",
-        "PostgreSQL",
-        "last tenth's speed to the first's",
-    )
-    sizes = [outcome.tracks for outcome in outcomes]
-    times = [_THOUSAND * _THOUSAND / first.speed for first in firsts]
-    memory = [first.usage["worker"].largest for first in firsts]
-    pictures = [
-        plot(
-            "growth-time", lambda axes: _draw_growth(axes, sizes, times, "First import: ms for 1,000 tracks"), high=2.6
-        ),
-        plot("growth-memory", lambda axes: _draw_growth(axes, sizes, memory, "Largest worker process, MB"), high=2.6),
-    ]
-    return "\n\n".join([table((*heads, "largest worker process, MB", "PostgreSQL, MB"), rows), *pictures])
-
-
-def _measure(tracks: int, *options: str) -> Outcome:
-    """Measure one size in a process of its own, in which Django is set up once.
-
-    Raises:
-        subprocess.CalledProcessError: it failed; what it said stands above.
-    """
-    print(f"--- {tracks:,} tracks ---", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "outcome.json")
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.end_to_end",
-            "--tracks",
-            str(tracks),
-            "--into",
-            str(file),
-            *options,
-        ]
-        subprocess.run(command, check=True)
-        return msgspec.json.decode(file.read_bytes(), type=Outcome)
 
 
 def _row(one: Measured, dlt: Measured | None) -> list[str]:
@@ -168,18 +99,6 @@ def _draw_speeds(axes: Any, measured: dict[str, Measured]) -> None:
     axes.set(title="Tracks a second")
     axes.grid(visible=True, axis="x", color="#e6e6e6", linewidth=0.8)
     axes.grid(visible=False, axis="y")
-
-
-def _draw_growth(axes: Any, sizes: list[int], values: list[float], title: str) -> None:
-    axes.plot(sizes, values, "o-", color=COLOURS[0], linewidth=1.6)
-    for size, value in zip(sizes, values, strict=True):
-        axes.annotate(f"{value:,.0f}", (size, value), xytext=(0, 7), textcoords="offset points", ha="center")
-    axes.set_xscale("log")
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
-    axes.minorticks_off()
-    axes.margins(x=0.1)
-    axes.set_ylim(0, max(values) * 1.25)
-    axes.set(title=title, xlabel="tracks")
 
 
 if __name__ == "__main__":

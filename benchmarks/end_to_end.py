@@ -1,7 +1,7 @@
 """musicsync end to end over a bulk feed, and its peers over the same one: everything that is measured at one size.
 
 ``python -m benchmarks.end_to_end --tracks 100000 --into FILE [--peers] [--only-first]`` writes what it
-measured as JSON. ``python -m benchmarks`` runs this for each size, and makes tables and plots of it.
+measured as JSON. ``python -m benchmarks`` and ``benchmarks.growth`` run this, and make tables and plots of it.
 """
 
 # ruff: noqa: T201 (the terminal is where this speaks)
@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -52,6 +53,29 @@ class Outcome(msgspec.Struct):
     passes: list[Measured]
     tenths: list[float]
     peers: list[Measured] = []
+
+
+def measure(tracks: int, *options: str) -> Outcome:
+    """Measure one size in a process of its own, in which Django is set up once; ``options`` are those of this module.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; what it said stands above.
+    """
+    print(f"--- {tracks:,} tracks ---", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "outcome.json")
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.end_to_end",
+            "--tracks",
+            str(tracks),
+            "--into",
+            str(file),
+            *options,
+        ]
+        subprocess.run(command, check=True)
+        return msgspec.json.decode(file.read_bytes(), type=Outcome)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from django.db import transaction
 from musicsync.management.base import bad_usage, positive
 from musicsync.models import Budget, Provider
 from musicsync.providers import registry
+from musicsync.sync import checks
 
 _LIMITS = ("rate", "burst", "per_day", "per_month", "concurrency")
 _CHECKS = ("check_after_least", "check_after_most", "checks_per_run")
@@ -100,11 +101,14 @@ def change(provider: Provider, options: Mapping[str, Any]) -> None:
     """
     if "budget" in options:
         provider.budget = _budget_named(options["budget"], provider)
+    before = provider.options
     _take(provider, options)
     with _telling():
         provider.clean()
     _save_budget(provider.budget, options)
     provider.save(update_fields=["budget", "options", "allow_private", "allowed_hosts", *_CHECKS])
+    if provider.options != before:
+        checks.forget(provider)
 
 
 def budget_line(provider: Provider) -> str:

@@ -207,7 +207,7 @@ class ITunes(Adapter):
         return self._get("lookup", refreshes, **{by: number}, entity="song", limit=str(_MOST))
 
     def _get(self, path: str, refreshes: tuple[Kind, str] | None = None, **params: str) -> Request:
-        return Request(path=path, params={**params, "country": self.country}, refreshes=refreshes)
+        return Request(path=path, params={**params, "country": self.country.lower()}, refreshes=refreshes)
 
 
 def _said(message: str) -> str:

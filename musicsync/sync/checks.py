@@ -174,6 +174,14 @@ def settle(run: Run) -> None:
         _note_undone(run, [row for row in chunk if not row["is_whole"] and not row["is_known"]])
 
 
+def forget(provider: Provider) -> None:
+    """Set no times any more by what was asked: for a provider that is asked in another way from now on.
+
+    Its next incremental run begins with all scopes, and asks for what they lead to in the new way.
+    """
+    PageCheck.objects.filter(provider=provider).delete()
+
+
 def forget_unknown(provider_id: int) -> None:
     """Ask no more for what no page leads to: for the end of a full run that dropped such pages."""
     sql.execute(

@@ -101,12 +101,12 @@ DUSK = TrackRecord(
 
 
 def albums(artist: int) -> Request:
-    params = {"id": str(artist), "entity": "album", "limit": "200", "sort": "recent", "country": "GB"}
+    params = {"id": str(artist), "entity": "album", "limit": "200", "sort": "recent", "country": "gb"}
     return Request(path="lookup", params=params)
 
 
 def songs(number: str, by: str = "id", *, listed: bool = False) -> Request:
-    params = {by: number, "entity": "song", "limit": "200", "country": "GB"}
+    params = {by: number, "entity": "song", "limit": "200", "country": "gb"}
     return Request(path="lookup", params=params, refreshes=("release", number) if listed else None)
 
 
@@ -121,21 +121,21 @@ SPEC = Spec(
             kind="artist",
             given=" 0909253 ",
             key="909253",
-            asks="lookup?country=GB&entity=album&id=909253&limit=200&sort=recent",
+            asks="lookup?country=gb&entity=album&id=909253&limit=200&sort=recent",
         ),
         Scoped(
             kind="release",
             given="255636575",
             key="255636575",
-            asks="lookup?country=GB&entity=song&id=255636575&limit=200",
+            asks="lookup?country=gb&entity=song&id=255636575&limit=200",
         ),
         Scoped(
             kind="release",
             given="0 36000 29145 2",
             key="036000291452",
-            asks="lookup?country=GB&entity=song&limit=200&upc=036000291452",
+            asks="lookup?country=gb&entity=song&limit=200&upc=036000291452",
         ),
-        Scoped(kind="recording", given="255636631", key="255636631", asks="lookup?country=GB&id=255636631"),
+        Scoped(kind="recording", given="255636631", key="255636631", asks="lookup?country=gb&id=255636631"),
     ],
     bad_scopes=[
         ("artist", "Ada Lov"),
@@ -232,7 +232,7 @@ SPEC = Spec(
         ),
         Said(
             name="song by another id, with the album that it names",
-            request=Request(path="lookup", params={"id": "30", "country": "GB"}),
+            request=Request(path="lookup", params={"id": "30", "country": "gb"}),
             body=answer(OTHER),
             page=Page(
                 records=(
@@ -252,13 +252,13 @@ SPEC = Spec(
         ),
         Said(
             name="song on no album, of which little is known",
-            request=Request(path="lookup", params={"id": "31", "country": "GB"}),
+            request=Request(path="lookup", params={"id": "31", "country": "gb"}),
             body=answer({"wrapperType": "track", "kind": "song", "trackId": 31, "trackName": "Dawn"}),
             page=Page(records=(TrackRecord(external_id="31", title="Dawn", territories=("GB",)),)),
         ),
         Said(
             name="search that finds nothing",
-            request=Request(path="search", params={"term": "x", "country": "GB"}),
+            request=Request(path="search", params={"term": "x", "country": "gb"}),
             body=answer(),
             page=Page(),
         ),
@@ -299,8 +299,8 @@ SPEC = Spec(
     ),
     start=Scoped(kind="artist", given="11", key="11", asks=""),
     walk={
-        "lookup?country=GB&entity=album&id=11&limit=200&sort=recent": answer(ARTIST, ALBUM),
-        "lookup?country=GB&entity=song&id=21&limit=200": answer(ALBUM, SONG, OTHER, VIDEO),
+        "lookup?country=gb&entity=album&id=11&limit=200&sort=recent": answer(ARTIST, ALBUM),
+        "lookup?country=gb&entity=song&id=21&limit=200": answer(ALBUM, SONG, OTHER, VIDEO),
     },
     reached=["31", "32"],
 )

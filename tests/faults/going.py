@@ -34,8 +34,9 @@ class Going:
 
     def begin(self, applied: int = 20) -> None:
         """Start the runs, and return when this many requests are applied."""
+        before = self.applied()
         self.runs = self.stack.sync(*self.providers)
-        self.wait_for_more(applied, 30)
+        wait_until(lambda: self.applied() >= before + applied, 30)
 
     def applied(self) -> int:
         """Count the requests that are applied, by a connection that may have been lost meanwhile."""

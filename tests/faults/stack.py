@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGKILL
@@ -150,9 +151,10 @@ class Stack:
         ]
 
     def sync(self, *providers: Provider, full: bool = True) -> list[Run]:
-        """Start a run of each provider, as an operator does."""
-        for provider in providers:
-            self.manage("sync", provider.slug, *(["--full"] if full else []))
+        """Start a run of each provider, as an operator does; all at once, since a run does not wait for the next."""
+        mode = ["--full"] if full else []
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda provider: self.manage("sync", provider.slug, *mode), providers))
         return [provider.runs.latest("pk") for provider in providers]
 
     def wait_for(self, *runs: Run, limit: float = 120.0) -> list[Run]:

@@ -102,7 +102,9 @@ def test_a_postgresql_whose_disk_is_full(new_stack: NewStack, fault_free: FaultF
     with small_disk(SPACE) as disk:
         going = Going(
             new_stack(
-                *SANDBOX,
+                "--tracks",
+                "2000",
+                *LIMITS,
                 folder=disk / "postgres",
                 log=TEST_VAR / "full.log",
                 options={"max_wal_size": "64MB", "min_wal_size": "32MB", "wal_recycle": "off", "wal_init_zero": "off"},
@@ -122,7 +124,7 @@ def test_a_postgresql_whose_disk_is_full(new_stack: NewStack, fault_free: FaultF
             going.catches_up(),
             within=60,
         )
-        going.assert_ends_as_if_nothing_happened(fault_free(*ALL))
+        going.assert_ends_as_if_nothing_happened(fault_free(*ALL, tracks=2000))
         going.stack.close()
 
 

@@ -1,9 +1,24 @@
 """Round trips: what the sandbox holds is exactly what the catalogue gets, in the words of each provider."""
 
+from pathlib import Path
+
 import pytest
+from django.core.management import call_command
+from django.utils import timezone
 
 from musicsync.identifiers import is_gtin, normalise_date, normalise_gtin
-from musicsync.models import Artist, Change, Fetch, Release, SourceRelease, SourceTrack, Track
+from musicsync.models import (
+    Artist,
+    Change,
+    Fetch,
+    KnownPage,
+    PageCheck,
+    Provider,
+    Release,
+    SourceRelease,
+    SourceTrack,
+    Track,
+)
 from sandbox.catalogue import Catalogue, World
 from sandbox.ids import encode_number
 from sandbox.world import Credit
@@ -135,3 +150,17 @@ def test_an_incremental_run_asks_for_no_release_that_it_knows(small: str, adapte
     sync(provider, "incremental")
     again = Fetch.objects.count() - known
     assert 0 < again <= known - Release.objects.count()
+
+
+def test_another_country_is_asked_for_all_that_is_known_at_once(small: str, tmp_path: Path) -> None:
+    provider = follow(small, "itunes")
+    sync(provider)
+    known = set(KnownPage.objects.values_list("key", flat=True))
+    PageCheck.objects.update(check_at=timezone.now())
+    options = tmp_path / "options.json"
+    options.write_text('{"country": "GB"}')
+    call_command("provider", "set", "itunes", "--options", str(options))
+    provider = Provider.objects.get()
+    asked = set(Fetch.objects.filter(run=sync(provider, "incremental")).values_list("key", flat=True))
+    assert asked == {key.replace("country=us", "country=gb") for key in known}
+    assert list(SourceRelease.objects.values_list("fields__territories", flat=True).distinct()) == [["GB"]]

@@ -64,7 +64,7 @@ def test_the_country_is_an_option_and_the_us_without_one() -> None:
     for options, country in (({}, "US"), ({"country": "jp"}, "JP")):
         adapter = ITUNES.configured(options)
         [request] = adapter.plan(Scope(kind="release", key="21"), "full")
-        assert request.params["country"] == country
+        assert request.params["country"] == country.lower()
         assert {record.territories for record in parse(ALBUM, SONG, **request.params).records} == {(country,)}
 
 
