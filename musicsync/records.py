@@ -114,7 +114,8 @@ class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``refreshes`` names the record whose details this request is for; once it was answered, an incremental run asks it
     again at a time of its own, or with ``before``, the page before this one, where both are of one list. ``again`` says
-    that the page is asked a second time, because its list has changed since the first.
+    that the page is asked a second time, because its list has changed since the first. ``state`` travels along and is
+    no part of the key: where in which version of a file a page begins, for one.
     """
 
     path: str
@@ -122,6 +123,7 @@ class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
     refreshes: tuple[Kind, str] | None = None
     before: "PageBefore | None" = None
     again: bool = False
+    state: dict[str, str] = {}
 
     @property
     def key(self) -> str:

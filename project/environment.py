@@ -106,6 +106,32 @@ def _is_sound(url: str) -> bool:
     return sound and (parts.scheme not in {"redis", "rediss"} or re.fullmatch(r"/?[0-9]*", parts.path) is not None)
 
 
+def folders(text: str) -> list[Path]:
+    """Give the folders that are named, comma-separated; they need not be there yet.
+
+    Raises:
+        ImproperlyConfigured: one is not named by its whole path.
+    """
+    found = [Path(one.strip()) for one in text.split(",") if one.strip()]
+    for folder in found:
+        if not folder.is_absolute() or ".." in folder.parts:
+            raise ImproperlyConfigured(
+                f"MUSICSYNC_FEED_FOLDERS: {folder} is no whole path: expected /srv/feeds, comma-separated"
+            )
+    return found
+
+
+def megabytes(text: str) -> int:
+    """Give the bytes of so many megabytes.
+
+    Raises:
+        ImproperlyConfigured: it is no whole number above 0.
+    """
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise ImproperlyConfigured("MUSICSYNC_SPOOL_MB: not a whole number of megabytes above 0, such as 5000")
+    return int(text) * 1_000_000
+
+
 def email(url: str) -> dict[str, Any]:
     """Give Django's e-mail settings for a URL.
 

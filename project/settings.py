@@ -141,6 +141,13 @@ ADMINS = [(address, address) for address in env.list("ADMINS", default=[])]
 MUSICSYNC_ALERT_WEBHOOK = environment.webhook(env.str("MUSICSYNC_ALERT_WEBHOOK", default=""))
 MUSICSYNC_CONTACT = env.str("MUSICSYNC_CONTACT", default="")
 
+# --- Files of providers (musicsync/providers/file_feed) ---------------------------------------------------------------
+
+# Whoever edits providers may read what is below these, and nothing else of this machine.
+MUSICSYNC_FEED_FOLDERS = environment.folders(env.str("MUSICSYNC_FEED_FOLDERS", default=""))
+MUSICSYNC_SPOOL = Path(env.str("MUSICSYNC_SPOOL", default="") or VAR / "spool").expanduser()
+MUSICSYNC_SPOOL_BYTES = environment.megabytes(env.str("MUSICSYNC_SPOOL_MB", default="") or "5000")
+
 # --- Credentials of providers (musicsync/credentials.py) --------------------------------------------------------------
 
 # MUSICSYNC_CREDENTIAL_<SLUG>: wins over the one that is stored encrypted.

@@ -31,8 +31,7 @@ from musicsync.admin.show import (
     status_badge,
 )
 from musicsync.models import Budget, Circuit, Fetch, Provider, Run, Scope
-from musicsync.providers import registry
-from musicsync.providers.json_feed.options import EXAMPLE
+from musicsync.providers import file_feed, json_feed, registry
 from musicsync.queries import due_checks
 from musicsync.records import MusicsyncError
 from musicsync.redaction import Secret
@@ -42,10 +41,12 @@ from musicsync.sync.asking import check_ready
 _LATEST_RUNS = 10
 OPTIONS_HELP = format_html(
     "For adapters that take options. itunes and tidal take the country whose catalogue is read, as {}. json-feed takes "
-    "how the feed is asked and paged, and a JMESPath (jmespath.org) for each field: docs/generic-feeds.md explains it. "
-    "Save, then press Test. An example for json-feed: {}",
+    "how the feed is asked and paged, and a JMESPath (jmespath.org) for each field; file-feed takes which files are "
+    "read, and the name of a column for each field: docs/generic-feeds.md explains each. Save, then press Test. An "
+    "example for json-feed: {} And one for file-feed: {}",
     '{"country": "GB"}',
-    preformatted(EXAMPLE),
+    preformatted(json_feed.options.EXAMPLE),
+    preformatted(file_feed.options.EXAMPLE),
 )
 
 
@@ -92,7 +93,7 @@ class ProviderForm(PlainForm):
         adapters = registry.ADAPTERS.values()
         own = (f"{adapter.base_url} ({adapter.label})" for adapter in adapters if adapter.base_url)
         left_out = {
-            "base_url": f"Empty: the adapter's own, {', '.join(own)}.",
+            "base_url": f"Empty: the adapter's own, {', '.join(own)}. Files of a folder: file:///srv/feeds/name.",
             "budget": "Empty: one of its own, with the adapter's rate and burst.",
         }
         if "base_url" in self.fields:

@@ -4,6 +4,7 @@ import math
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
@@ -13,6 +14,8 @@ from django.db.models.functions import Now
 from musicsync.models.catalogue import Artist, Recording, Release, Track
 from musicsync.providers import addresses, registry
 from musicsync.providers.base import BadOptions
+from musicsync.providers.file_feed import folders
+from musicsync.records import MusicsyncError
 
 AHEAD_SECONDS = 1.0
 MOST_AHEAD = 64
@@ -22,6 +25,16 @@ LEAST_RATE, MOST_RATE, MOST_BURST = 0.0001, 10_000.0, 10_000
 """What can be a budget: from a request in three hours to more than any provider takes."""
 SOONEST_CHECK, LATEST_CHECK = 0.05, 3650.0
 """What can be a bound of the time until a page is asked again, in days."""
+
+
+def address(url: str) -> None:
+    """Refuse what is the address of neither a web server nor a folder.
+
+    Raises:
+        ValidationError: it is not.
+    """
+    if not folders.is_folder(url):
+        URLValidator(schemes=["http", "https"])(url)
 
 
 def no_password(url: str) -> None:
@@ -108,7 +121,7 @@ class Provider(models.Model):
 
     slug = models.SlugField(unique=True, help_text="Its name on the command line and in provenance.")
     adapter = models.CharField(max_length=40, choices=registry.choices, help_text="The dialect it speaks.")
-    base_url = models.CharField(max_length=300, validators=[URLValidator(schemes=["http", "https"]), no_password])
+    base_url = models.CharField(max_length=300, validators=[address, no_password])
     enabled = models.BooleanField(default=True, help_text="Whether schedules start runs.")
     trust = models.PositiveSmallIntegerField(
         default=100, help_text="Rank: where providers differ, the value of the lowest number is shown."
@@ -168,18 +181,12 @@ class Provider(models.Model):
         """Say early what a request would end in.
 
         Raises:
-            ValidationError: an address is by its name not public, without leave; a token URL is given to an adapter
-                that asks for no tokens; the adapter does not take the options; pages are to be asked again later at
-                the soonest than at the latest; an allowed host is none; or a new provider has the credential's setting
-                of another, whose credential it would send to its own host.
+            ValidationError: an address is by its name not public, or a folder, without leave; a token URL is given to
+                an adapter that asks for no tokens; the adapter does not take the options; pages are to be asked again
+                later at the soonest than at the latest; an allowed host is none; or a new provider has the credential's
+                setting of another, whose credential it would send to its own host.
         """
-        for name in ("base_url", "token_url"):
-            try:
-                addresses.check_name(_read(getattr(self, name)).hostname or "", allow_private=self.allow_private)
-            except addresses.PrivateAddress as error:
-                raise ValidationError({name: str(error)}) from error
-            except ValidationError as error:
-                raise ValidationError({name: error.messages}) from error
+        self._check_addresses()
         if self.token_url and self.adapter in registry.ADAPTERS and not registry.get(self.adapter).token_url:
             raise ValidationError({"token_url": f"{self.adapter} sends the credential itself: leave this empty."})
         if self.adapter in registry.ADAPTERS:
@@ -194,6 +201,25 @@ class Provider(models.Model):
                 raise ValidationError({"allowed_hosts": f"{host!r} is no name of a host: no scheme, port or path."})
         if self._state.adding:
             self._check_setting()
+
+    def _check_addresses(self) -> None:
+        for name in ("base_url", "token_url"):
+            try:
+                addresses.check_name(_read(getattr(self, name)).hostname or "", allow_private=self.allow_private)
+            except addresses.PrivateAddress as error:
+                raise ValidationError({name: str(error)}) from error
+            except ValidationError as error:
+                raise ValidationError({name: error.messages}) from error
+        if folders.is_folder(self.base_url):
+            self._check_folder()
+
+    def _check_folder(self) -> None:
+        if self.adapter in registry.ADAPTERS and not registry.get(self.adapter).takes_folders:
+            raise ValidationError({"base_url": f"{self.adapter} asks a web server: give its address."})
+        try:
+            folders.check(self.base_url, settings.MUSICSYNC_FEED_FOLDERS)
+        except MusicsyncError as error:
+            raise ValidationError({"base_url": str(error)}) from error
 
     def _check_options(self) -> None:
         if not isinstance(self.options, dict):

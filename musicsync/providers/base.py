@@ -73,6 +73,9 @@ class Adapter(ABC):
     takes_options: ClassVar[bool] = False
     """Whether it reads as the options of its provider say."""
 
+    takes_folders: ClassVar[bool] = False
+    """Whether its base URL may be that of a folder (``file:``)."""
+
     def configured(self, options: Mapping[str, Any]) -> "Adapter":
         """Return the adapter for a provider with these options.
 

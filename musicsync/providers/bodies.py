@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import requests
 import urllib3
@@ -52,7 +52,7 @@ def _pieces(what: str, answer: requests.Response, limit: int, deadline: float) -
     announced = answer.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:18]) > limit:
         raise _too_large(what, limit)
-    chunks = _chunks(what, answer.raw, limit, deadline)
+    chunks = as_sent(what, answer, limit, deadline)
     encoding = answer.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
         yield from chunks
@@ -62,8 +62,9 @@ def _pieces(what: str, answer: requests.Response, limit: int, deadline: float) -
         raise Permanent(f"{what}: the answer is encoded as {encoding[:40]!r}, which was not asked for")
 
 
-def _chunks(what: str, raw: Any, limit: int, deadline: float) -> Iterator[bytes]:
-    received = 0
+def as_sent(what: str, answer: requests.Response, limit: int, deadline: float) -> Iterator[bytes]:
+    """Yield the body as it comes, compressed where it is; limits and errors are as in ``read``."""
+    received, raw = 0, cast("Any", answer.raw)
     # read1 returns what has arrived, so a server that drips cannot hide between two looks at the clock.
     while chunk := raw.read1(_CHUNK, decode_content=False):
         received += len(chunk)

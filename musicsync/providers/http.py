@@ -3,8 +3,9 @@
 import functools
 import os
 import ssl
+import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -22,8 +23,14 @@ from musicsync.providers.base import Adapter, one_line
 from musicsync.records import MusicsyncError, Permanent, ProviderError, Request, Response, Transient
 from musicsync.redaction import Secret
 
+Take = Callable[[int, dict[str, str], Iterator[bytes]], None]
+"""Takes status, headers with lower-case names, and the body as it is sent, as much of it as is wanted."""
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+_WHOLE = frozenset({HTTPStatus.OK})
+_TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT})
+_DOWNLOADED = _TAKEN | {HTTPStatus.NOT_MODIFIED}
 _MOST_CONNECTIONS = 256
 """To one host from one process; as many as there are threads of a worker that runs on threads are in use."""
 _LAST_OF_LATIN_1 = "\xff"
@@ -122,7 +129,33 @@ class Client:
         def ask(deadline: float) -> tuple[requests.Response, bytes]:
             return self._ask(what, self._url(request), request.params, conditional, deadline, before_redirect)
 
-        return self._outcome(what, ask, sending, known=etag is not None)
+        return self._outcome(what, ask, sending, fine=_WHOLE | {HTTPStatus.NOT_MODIFIED} if etag else _WHOLE)
+
+    def download(
+        self,
+        request: Request,
+        headers: Mapping[str, str],
+        take: Take,
+        *,
+        sending: AbstractContextManager[None] | None = None,
+        before_redirect: Callable[[], None] = lambda: None,
+    ) -> Response:
+        """Hand the body of the answer to ``take`` piece by piece, of any size; return the answer without it.
+
+        ``headers`` say under which conditions, and which part of it. ``take`` is called for 200 and 206; 304 is an
+        answer too. The rest is as in ``get``.
+
+        Raises:
+            ProviderError, PrivateAddress: as ``get`` does, and whatever ``take`` does.
+        """
+        what = f"GET /{request.path.lstrip('/')}"
+        # What is packed by itself needs no packing, and places in it are those of the file.
+        asked = {"Accept-Encoding": "identity", **headers}
+
+        def ask(deadline: float) -> tuple[requests.Response, bytes]:
+            return self._ask(what, self._url(request), request.params, asked, deadline, before_redirect, take)
+
+        return self._outcome(what, ask, sending, fine=_DOWNLOADED)
 
     def post(self, form: Mapping[str, str], headers: Mapping[str, str]) -> Response:
         """Return the answer, with status 200, of the base URL itself to a form. No redirect is followed.
@@ -143,9 +176,9 @@ class Client:
         ask: Callable[[float], tuple[requests.Response, bytes]],
         sending: AbstractContextManager[None] | None = None,
         *,
-        known: bool = False,
+        fine: frozenset[int] = _WHOLE,
     ) -> Response:
-        """Return what comes of asking until a deadline; 304 where the answer may be ``known``."""
+        """Return what comes of asking until a deadline, with one of the statuses that are ``fine``."""
         deadline = time.monotonic() + self._limits.total
         try:
             once = iter([sending] if sending else [])
@@ -155,7 +188,7 @@ class Client:
             raise self._failure(what, error, deadline) from error
         headers = {name.lower(): value for name, value in answer.headers.items()}
         now = outcomes.clock(headers, datetime.now(UTC))
-        if answer.status_code == HTTPStatus.OK or (answer.status_code == HTTPStatus.NOT_MODIFIED and known):
+        if answer.status_code in fine:
             pause = outcomes.pause(headers, now)
             url = outcomes.without(self.credential, self._bare(answer.url))
             return Response(status=answer.status_code, headers=headers, body=body, url=url, pause=pause)
@@ -174,6 +207,7 @@ class Client:
         headers: dict[str, str],
         deadline: float,
         before_redirect: Callable[[], None],
+        take: Take | None = None,
     ) -> tuple[requests.Response, bytes]:
         """Return the answer that the request and its redirects lead to, with its body."""
         for followed in range(_MOST_REDIRECTS + 1):
@@ -186,21 +220,25 @@ class Client:
                 "params": {**params, **(self._auth_params if trusted else {})},
                 "headers": {**headers, **(self._auth_headers if trusted else {})},
             }
-            answer, body = self._exchange(what, "GET", url, deadline, **sent)
+            answer, body = self._exchange(what, "GET", url, deadline, take, **sent)
             if answer.status_code not in _REDIRECTS or "location" not in answer.headers:
                 return answer, body
             url, params = self._followed(what, answer), {}
         raise Permanent(f"{what}: more than {_MOST_REDIRECTS} redirects, the last to {urlsplit(url).path}")
 
     def _exchange(
-        self, what: str, method: str, url: str, deadline: float, **sent: Any
+        self, what: str, method: str, url: str, deadline: float, take: Take | None = None, **sent: Any
     ) -> tuple[requests.Response, bytes]:
-        """Send one request; return its answer with its body."""
+        """Send one request; return its answer with its body, or without it where there is somebody to ``take`` it."""
         # Where a proxy resolves the names, the name is all that can be checked here.
         addresses.check_name(_host(url), allow_private=self._allow_private)
         timeout = (self._limits.connect, self._limits.read)
         answer = self._session.request(method, url, stream=True, allow_redirects=False, timeout=timeout, **sent)
         with answer:
+            if take and answer.status_code in _TAKEN:
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                take(answer.status_code, headers, bodies.as_sent(what, answer, sys.maxsize, deadline))
+                return answer, b""
             read = bodies.read if answer.status_code == HTTPStatus.OK else bodies.read_error
             # The body of a redirect is of no use, but read to its end it leaves the connection for what follows.
             return answer, read(what, answer, self._limits.body, deadline, self.credential)

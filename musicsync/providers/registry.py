@@ -7,6 +7,7 @@ from musicsync.providers.base import Adapter
 from musicsync.providers.deezer import Deezer
 from musicsync.providers.discogs import Discogs
 from musicsync.providers.feed import Feed
+from musicsync.providers.file_feed import FileFeed
 from musicsync.providers.itunes import ITunes
 from musicsync.providers.jamendo import Jamendo
 from musicsync.providers.json_feed import JsonFeed
@@ -43,6 +44,7 @@ ADAPTERS: dict[str, Adapter] = {
         Jamendo(),
         LastFm(),
         JsonFeed(),
+        FileFeed(),
     )
 }
 

@@ -11,12 +11,20 @@ from musicsync import credentials
 from musicsync.models import Provider
 from musicsync.providers import registry
 from musicsync.providers.base import Adapter
+from musicsync.providers.file_feed import FileFeed
+from musicsync.providers.file_feed.client import FileClient
+from musicsync.providers.file_feed.folders import Folder, is_folder
+from musicsync.providers.file_feed.sources import OfFolder, OfServer, Source
+from musicsync.providers.file_feed.spool import Spool
 from musicsync.providers.http import Client, client_of
 from musicsync.providers.oauth import ClientCredentials
 from musicsync.records import MusicsyncError, Page, ProviderError, RateLimited, Refused, Request, Response
 from musicsync.redaction import Secret
 from musicsync.sync import budget, circuit, tokens
 from musicsync.sync.budget import Turn
+
+AnyClient = Client | FileClient
+"""What asks a provider: of a web server, or of the files of a folder."""
 
 LATE_SECONDS = 0.01
 """A request that goes out later than this after its slot comes too close to those that follow: they are moved.
@@ -36,12 +44,12 @@ class Answer(Struct, frozen=True):
     seconds: float
 
 
-def client_for(provider: Provider, adapter: Adapter, *, refused: str = "") -> Client:
+def client_for(provider: Provider, adapter: Adapter, *, refused: str = "") -> AnyClient:
     """Return the client that asks this provider, with a token that holds where it takes one, not the ``refused``.
 
     Raises:
         MusicsyncError: its credential or contact is not set or cannot be read, or its base URL is in a private
-            network without leave; the text names the setting.
+            network or a folder without leave; the text names the setting.
         ProviderError: its token URL gives none.
     """
     credential = _credential_of(provider, adapter)
@@ -64,7 +72,7 @@ def check_ready(provider: Provider, adapter: Adapter) -> None:
 
 def get(
     provider: Provider,
-    client: Client,
+    client: AnyClient,
     request: Request,
     etag: str | None = None,
     *,
@@ -100,7 +108,20 @@ def _credential_of(provider: Provider, adapter: Adapter) -> Secret:
     return credential
 
 
-def _client(provider: Provider, adapter: Adapter, credential: Secret) -> Client:
+def _client(provider: Provider, adapter: Adapter, credential: Secret) -> AnyClient:
+    if isinstance(adapter, FileFeed):
+        return FileClient(adapter, _source(provider, adapter, credential))
+    return _web_client(provider, adapter, credential)
+
+
+def _source(provider: Provider, adapter: FileFeed, credential: Secret) -> Source:
+    spool = Spool(settings.MUSICSYNC_SPOOL, settings.MUSICSYNC_SPOOL_BYTES)
+    if is_folder(provider.base_url):
+        return OfFolder(adapter.options, Folder(provider.base_url, settings.MUSICSYNC_FEED_FOLDERS), spool)
+    return OfServer(adapter.options, _web_client(provider, adapter, credential), provider.base_url, spool)
+
+
+def _web_client(provider: Provider, adapter: Adapter, credential: Secret) -> Client:
     return client_of(
         adapter,
         provider.base_url,

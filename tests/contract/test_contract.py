@@ -20,7 +20,19 @@ from musicsync.records import (
     TrackRecord,
     Transient,
 )
-from tests.contract import deezer, discogs, feed, itunes, jamendo, json_feed, lastfm, musicbrainz, spotify, tidal
+from tests.contract import (
+    deezer,
+    discogs,
+    feed,
+    file_feed,
+    itunes,
+    jamendo,
+    json_feed,
+    lastfm,
+    musicbrainz,
+    spotify,
+    tidal,
+)
 from tests.contract.spec import Refused, Said, Scoped, Spec
 from tests.contract.storable import unstorable
 
@@ -36,6 +48,7 @@ SPECS = [
     jamendo.SPEC,
     lastfm.SPEC,
     json_feed.SPEC,
+    file_feed.SPEC,
 ]
 ODD = ["null", "true", "[]", "{}", '""', '"\\u0000"', '"\\ud800x"', '"x"', "-1", "0", "1.5", "NaN", "1e400", "9" * 40]
 DEEP = 10_000

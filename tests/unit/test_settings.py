@@ -120,6 +120,21 @@ def test_the_url_of_a_webhook_is_a_secret_and_so_is_its_path_alone() -> None:
     assert said == "404 for url: ***; Max retries exceeded with url: ***; POST ***"
 
 
+def test_folders_of_feeds_are_whole_paths() -> None:
+    assert environment.folders("") == []
+    assert environment.folders("/srv/feeds, /mnt/partner files/") == [Path("/srv/feeds"), Path("/mnt/partner files")]
+    for wrong in ("feeds", "/srv/../etc", "~/feeds"):
+        with pytest.raises(ImproperlyConfigured, match="^MUSICSYNC_FEED_FOLDERS: .* is no whole path"):
+            environment.folders(f"/srv/feeds,{wrong}")
+
+
+def test_the_room_for_copies_is_checked() -> None:
+    assert environment.megabytes("5") == 5_000_000
+    for wrong in ("0", "-5", "5 GB", "1.5", "\u0665"):
+        with pytest.raises(ImproperlyConfigured, match="^MUSICSYNC_SPOOL_MB: not a whole number of megabytes above 0"):
+            environment.megabytes(wrong)
+
+
 def test_a_choice_is_checked() -> None:
     with pytest.raises(ImproperlyConfigured, match="^LOG_FORMAT: 'xml' is not one of text, json$"):
         environment.one_of("LOG_FORMAT", "xml", ["text", "json"])

@@ -68,13 +68,11 @@ class JsonFeed(Adapter):
 
     def auth_headers(self, credential: str) -> dict[str, str]:
         """Return the header that carries the credential, where one does."""
-        auth = self._options.auth
-        return {} if isinstance(auth, QueryAuth) else {auth.name: f"{auth.scheme} {credential}".strip()}
+        return self._options.auth.headers(credential)
 
     def auth_params(self, credential: str) -> dict[str, str]:
         """Return the parameter that carries the credential, where one does."""
-        auth = self._options.auth
-        return {auth.name: credential} if isinstance(auth, QueryAuth) else {}
+        return self._options.auth.params(credential)
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
         """Return the empty key, the only one that a feed has."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import jmespath
 import msgspec
@@ -13,6 +13,7 @@ from musicsync.providers.base import BadOptions, one_line
 
 _LONGEST = 500
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
+_QUOTED = re.compile(r'"[^"\\]+"')
 _CREDENTIAL = re.compile(
     r"(.*[-_.])?((api|app|access|auth|client|secret|private|subscription)[-_.]?)?"
     r"(key|token|secret|password|passwd|pwd|auth|authorization|credentials?|signature|sig|jwt)",
@@ -20,6 +21,8 @@ _CREDENTIAL = re.compile(
 )
 """What parameters are named by which providers take a key, a token or a password."""
 _PLACE = re.compile(r" - at `\$(.*)`$")
+
+Form = TypeVar("Form", bound=Struct)
 
 Name = Annotated[str, Meta(pattern=r"^[!-~]+$")]
 """The name of a query parameter."""
@@ -31,7 +34,7 @@ Path = Annotated[str, Meta(pattern=r"^[^\s/?#][^\s?#]*$")]
 
 
 class Expression:
-    """A JMESPath (jmespath.org) that is right; most are plain names with dots, which are read without its machinery.
+    """A JMESPath (jmespath.org) that is right; most are names, which are read without its machinery.
 
     ``names`` are those names; of any other expression there are none.
 
@@ -43,7 +46,7 @@ class Expression:
         if not isinstance(text, str) or not 0 < len(text) <= _LONGEST:
             raise ValueError(f"Expected a JMESPath of 1 to {_LONGEST} characters")
         self.text = text
-        self.names = text.split(".") if _PLAIN.fullmatch(text) else []
+        self.names = [text[1:-1]] if _QUOTED.fullmatch(text) else text.split(".") if _PLAIN.fullmatch(text) else []
         try:
             self._compiled = jmespath.compile(text)
         except (JMESPathError, RecursionError) as error:
@@ -55,6 +58,8 @@ class Expression:
         Raises:
             ValueError: a function of it cannot take what it found.
         """
+        if self.text == "@":
+            return data
         if not self.names:
             return self._search_all(data)
         for name in self.names:
@@ -74,11 +79,27 @@ class HeaderAuth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="in"
     name: Header = "Authorization"
     scheme: Scheme = "Bearer"
 
+    def headers(self, credential: str) -> dict[str, str]:
+        """Return the header that carries it."""
+        return {self.name: f"{self.scheme} {credential}".strip()}
+
+    def params(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - as the other one has it
+        """Return none."""
+        return {}
+
 
 class QueryAuth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="in", tag="query"):
     """The credential in a query parameter."""
 
     name: Name
+
+    def headers(self, credential: str) -> dict[str, str]:  # noqa: ARG002 - as the other one has it
+        """Return none."""
+        return {}
+
+    def params(self, credential: str) -> dict[str, str]:
+        """Return the parameter that carries it."""
+        return {self.name: credential}
 
 
 class Offset(Struct, frozen=True, forbid_unknown_fields=True, tag_field="style", tag="offset"):
@@ -215,14 +236,23 @@ def read(given: Mapping[str, Any]) -> Options:
     Raises:
         BadOptions: something is wrong with them.
     """
-    if mistakes := list(_mistakes(given, Options, "")):
+    return read_as(Options, given)
+
+
+def read_as(form: type[Form], given: Mapping[str, Any]) -> Form:
+    """Return the options of a feed whose items are read by ``track``, ``release`` and ``artist``.
+
+    Raises:
+        BadOptions: something is wrong with them.
+    """
+    if mistakes := list(_mistakes(given, form, "")):
         raise BadOptions(mistakes)
-    options: Options = _convert(given, Options)
+    options: Any = _convert(given, form)
     if options.artist is None and (options.track.artists or (options.release and options.release.artists)):
         raise BadOptions(["artist: is missing: say where each of the artists has its name."])
     if mistakes := [_is_credential(name) for name in options.params if _CREDENTIAL.fullmatch(name)]:
         raise BadOptions(mistakes)
-    return options
+    return cast("Form", options)
 
 
 def _is_credential(name: str) -> str:

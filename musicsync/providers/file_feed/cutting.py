@@ -1,0 +1,249 @@
+"""The records of a file, a page at a time: where each begins and ends in its bytes, and which lines are none.
+
+A quote that is never closed makes the rest of a CSV file one record. So a record that cannot be read costs its first
+line alone, and reading goes on with the line behind it. Nothing here holds more than a page and a record.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from musicsync.identifiers import clean_text
+from musicsync.providers.base import one_line
+from musicsync.records import Permanent
+
+LONGEST_RECORD = 1_000_000
+"""Bytes of a record; a track has a few hundred."""
+MOST_PAGE_BYTES = 4_000_000
+_CHUNK = 65_536
+_EXCERPT = 300
+_BOM = b"\xef\xbb\xbf"
+_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_JSON = msgspec.json.Encoder()
+# So much deeper than by itself a line may stand in a page.
+_WITHIN = (b"[" * 50, b"]" * 50)
+
+
+class Form(Struct, frozen=True):
+    """How the files are written; ``columns`` are those of CSV without a header, ``quote`` may be none."""
+
+    is_csv: bool
+    encoding: str = "utf-8"
+    separator: str = ","
+    quote: str | None = '"'
+    columns: list[str] | None = None
+
+
+class Position(Struct, frozen=True):
+    """Where a record begins: bytes before it, and the number of its first line, from 1."""
+
+    offset: int = 0
+    line: int = 1
+
+
+class Skipped(Struct, frozen=True):
+    """A line that is no record, and why."""
+
+    line: int
+    reason: str
+    excerpt: str
+
+
+class Cut(Struct):
+    """Records of a file as JSON texts, with the number of the line that each begins on.
+
+    ``columns`` are the names of the cells of CSV; ``next`` is where the next page begins, ``None`` at the end.
+    """
+
+    columns: list[str] | None
+    items: list[msgspec.Raw] = []
+    lines: list[int] = []
+    skipped: list[Skipped] = []
+    next: Position | None = None
+
+
+class _NoRecord(ValueError):
+    """What stands there is no record; the text says why. ``is_whole``: and it is known where it ends."""
+
+    def __init__(self, reason: str, *, is_whole: bool = False) -> None:
+        super().__init__(reason)
+        self.is_whole = is_whole
+
+
+class _Lines:
+    """The lines of a file as text, from a position on; knows where the record under way begins.
+
+    A byte that the encoding does not have becomes half a surrogate pair, which is found when its record is whole.
+    """
+
+    def __init__(self, source: BinaryIO, encoding: str, at: Position) -> None:
+        self._source, self._encoding = source, encoding
+        self.at = self._record = at
+        self.is_ended = True
+        self._first = b""
+        source.seek(at.offset)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        raw = self._source.readline(LONGEST_RECORD + 1)
+        if not raw:
+            raise StopIteration
+        if self.at is self._record:
+            self._first = raw
+        self.is_ended = raw.endswith(b"\n")
+        self.at = Position(self.at.offset + len(raw), self.at.line + 1)
+        if self.at.offset - self._record.offset > LONGEST_RECORD:
+            raise _NoRecord(f"it is longer than {LONGEST_RECORD:,} bytes: a quote that is not closed, or no line ends")
+        return raw.decode(self._encoding, "surrogateescape")
+
+    def begin(self) -> int:
+        """Begin a record here; return the number of its first line."""
+        self._record = self.at
+        return self.at.line
+
+    def go_behind_first(self) -> None:
+        """Go to the line behind the first one of the record under way, wherever that line ends."""
+        offset, line = self._record.offset + len(self._first), self._first
+        self._source.seek(offset)
+        while not line.endswith(b"\n") and (line := self._source.readline(_CHUNK)):
+            offset += len(line)
+        self.at = Position(offset, self._record.line + 1)
+
+    @property
+    def is_one(self) -> bool:
+        """Tell whether the record under way has one line as yet."""
+        return self.at.line - self._record.line == 1
+
+    @property
+    def excerpt(self) -> str:
+        """Return the start of the record under way."""
+        return clean_text(self._first[:_EXCERPT].decode(self._encoding, "replace"))
+
+
+def cut(source: BinaryIO, form: Form, start: Position, rows: int) -> Cut:
+    """Return the records of a page from a position on; one at offset 0 is that of the first record.
+
+    Raises:
+        Permanent: the file is empty, its header cannot be read, or its last line is cut off: the text says what to do.
+    """
+    size = source.seek(0, os.SEEK_END)
+    first, columns = _header(source, form)
+    lines = _Lines(source, form.encoding, max(start, first, key=lambda position: position.offset))
+    read = _csv_reader(lines, form, columns) if form.is_csv else _json_reader(lines, form.encoding)
+    page, begun = Cut(columns), lines.at.offset
+    while len(page.items) + len(page.skipped) < rows and lines.at.offset - begun < MOST_PAGE_BYTES:
+        number = lines.begin()
+        try:
+            item = read()
+        except StopIteration:
+            break
+        except _NoRecord as error:
+            if lines.is_one and not lines.is_ended and lines.at.offset >= size:
+                raise _cut_off(number) from error
+            if not error.is_whole:
+                lines.go_behind_first()
+            page.skipped.append(Skipped(number, one_line(str(error)), lines.excerpt))
+        else:
+            if item is not None:
+                page.items.append(msgspec.Raw(item))
+                page.lines.append(number)
+    page.next = lines.at if lines.at.offset < size else None
+    return page
+
+
+def _header(source: BinaryIO, form: Form) -> tuple[Position, list[str] | None]:
+    """Return where the first record begins, and the names of its cells where the file is CSV."""
+    source.seek(0)
+    head = source.read(len(_BOM))
+    if not head:
+        raise Permanent("the file is empty: is its upload still under way? When it is whole, start another run")
+    if head.startswith(_WIDE_BOMS):
+        raise Permanent("the file is in UTF-16: ask for it in UTF-8, or convert it")
+    start = Position(len(_BOM) if head == _BOM and form.encoding == "utf-8" else 0)
+    if not form.is_csv or form.columns:
+        return start, form.columns
+    lines = _Lines(source, form.encoding, start)
+    try:
+        columns = [name.strip() for name in next(_rows(lines, form), [])]
+        _encoded(columns, form.encoding)
+    except (_NoRecord, csv.Error) as error:
+        raise Permanent(f"the header of the file, line 1, cannot be read: {one_line(str(error))}") from error
+    return lines.at, columns
+
+
+def _csv_reader(lines: _Lines, form: Form, columns: list[str] | None) -> Callable[[], bytes | None]:
+    """Return what reads the next row as JSON, ``None`` for an empty line; it goes on after a row that is none."""
+    rows, expected = _rows(lines, form), len(columns or ())
+
+    def read() -> bytes | None:
+        try:
+            row = next(rows)
+        except csv.Error as error:
+            raise _NoRecord(f"it is no CSV ({error}): is a quote not closed or not doubled?") from error
+        if row and len(row) != expected:
+            raise _NoRecord(f"it has {len(row)} cells, and there are {expected} columns")
+        return _encoded(row, form.encoding) if row else None
+
+    return read
+
+
+def _rows(lines: _Lines, form: Form) -> Iterator[list[str]]:
+    if form.quote is None:
+        return csv.reader(lines, delimiter=form.separator, quoting=csv.QUOTE_NONE, strict=True)
+    return csv.reader(lines, delimiter=form.separator, quotechar=form.quote, strict=True)
+
+
+def _encoded(row: list[str], encoding: str) -> bytes:
+    try:
+        return _JSON.encode(row)
+    except UnicodeEncodeError as error:
+        raise _wrong_byte(error, encoding) from error
+
+
+def _json_reader(lines: _Lines, encoding: str) -> Callable[[], bytes | None]:
+    """Return what reads the next line of JSON as it is, ``None`` for an empty one."""
+
+    def read() -> bytes | None:
+        text = next(lines).strip()
+        try:
+            line = text.encode()
+        except UnicodeEncodeError as error:
+            raise _wrong_byte(error, encoding) from error
+        if line:
+            _check_json(line)
+        return line or None
+
+    return read
+
+
+def _check_json(line: bytes) -> None:
+    text = line.join(_WITHIN)
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        # NaN, lone surrogates and long numbers are JSON enough for the page that this becomes a part of.
+        try:
+            json.loads(text, parse_int=float)
+        except json.JSONDecodeError as error:
+            raise _NoRecord(f"it is no JSON by itself: {error.msg}") from error
+        except RecursionError as error:
+            raise _NoRecord("it is nested too deeply") from error
+
+
+def _wrong_byte(error: UnicodeEncodeError, encoding: str) -> _NoRecord:
+    byte = ord(error.object[error.start]) & 0xFF
+    return _NoRecord(f"it is not in {encoding} (byte {byte:#x}): set the option encoding", is_whole=True)
+
+
+def _cut_off(number: int) -> Permanent:
+    return Permanent(
+        f"line {number:,}, the last one, is cut off: is the upload of the file still under way? When it is whole, "
+        "start another run"
+    )
