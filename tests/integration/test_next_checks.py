@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from musicsync import queries
+from musicsync.management import listing
 from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Tuning
 from musicsync.sync import checks, fetches, runs
 from musicsync.sync.work import work
@@ -258,6 +259,9 @@ def test_what_is_due_is_counted_so_far_and_of_what_is_followed(
     monkeypatch.setattr(queries, "MOST_DUE", 2)
     assert str(queries.due_checks(deezer)) == "> 2 pages"
     assert queries.due_checks(deezer).since == first
+    (facts,) = listing.facts()
+    assert (facts["due"], facts["due_more"]) == (2, True)
+    assert "> 2" in listing.row(facts)
     deezer.scopes.update(active=False)
     assert queries.due_checks(deezer) == queries.DueChecks(pages=0, since=None)
 
