@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from musicsync import queries, tasks
+from musicsync.management import listing
 from musicsync.models import Budget, Fetch, KnownPage, PageCheck, Provider, Run, Scope, Tuning
 from musicsync.providers.collect import page_after
 from musicsync.records import Page, Request
@@ -401,6 +402,9 @@ def test_what_is_due_is_counted_so_far_and_of_what_is_followed(
     monkeypatch.setattr(queries, "MOST_DUE", 2)
     assert str(queries.due_checks(deezer)) == "> 2 pages"
     assert queries.due_checks(deezer).since == first
+    (facts,) = listing.facts()
+    assert (facts["due"], facts["due_more"]) == (2, True)
+    assert "> 2" in listing.row(facts)
     deezer.scopes.update(active=False)
     assert queries.due_checks(deezer) == queries.DueChecks(pages=0, since=None)
 

@@ -195,6 +195,7 @@ def test_main_artists_are_told_where_a_provider_states_no_whole_credit() -> None
     assert told == {"field": "credits", "shown": "Nina", "by": "one", "said": {"one": "Nina"}}
 
 
+@pytest.mark.usefixtures("db")
 def test_what_is_gone_is_told_as_it_was_shown_last() -> None:
     one = provider("one", removal_limit=1.0)
     full_run(one, {"a": [release(gtin=GTIN), track()]})
