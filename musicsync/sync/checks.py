@@ -202,17 +202,16 @@ def _scopes_asked(run: Run) -> list[sql.Row]:
     """Return the first page of each scope that the run asked, with what became of all its pages together."""
     return sql.query(
         f"""
-        WITH asked AS (
+        WITH asked AS MATERIALIZED (
             SELECT f.scope_id, min(f.id) FILTER (WHERE f.request->>'again' IS NULL) AS first_id,
                    max(f.finished_at) AS asked_at,
                    bool_or(f.counts ? 'changed') AS changed, bool_and(f.status = 'applied') AS is_whole,
                    bool_or(f.status IN {_DEAD}) AS is_dead
-            FROM {_FETCH} f JOIN {_SCOPE} s ON s.id = f.scope_id
-            WHERE f.run_id = %s AND f.request->>'refreshes' IS NULL AND s.kind <> 'feed' AND s.watermark IS NULL
-            GROUP BY f.scope_id
+            FROM {_FETCH} f WHERE f.run_id = %s AND f.request->>'refreshes' IS NULL GROUP BY f.scope_id
         )
         SELECT asked.scope_id, f.key, f.request, asked_at, changed, is_whole, is_dead, {_SEEN}
-        FROM asked JOIN {_FETCH} f ON f.id = asked.first_id
+        FROM asked JOIN {_SCOPE} s ON s.id = asked.scope_id AND s.kind <> 'feed' AND s.watermark IS NULL
+            JOIN {_FETCH} f ON f.id = asked.first_id
             LEFT JOIN {_CHECK} c ON c.provider_id = %s AND c.key = f.key
         WHERE c.checked_at IS NULL OR c.checked_at < asked_at
         """,  # noqa: S608
