@@ -107,14 +107,18 @@ def owe_first(run: Run, plans: Sequence[Plan]) -> None:
         fetches.owe_in_order(run.pk, _in_order(plans))
         return
     timed = [plan for plan in plans if _has_time(plan.scope) and plan.requests]
-    read = set(
-        PageCheck.objects.filter(
-            provider=run.provider_id, key__in=[plan.requests[0].key for plan in timed]
-        ).values_list("key", flat=True)
-    )
+    read = _read_before(run.provider_id, [plan.requests[0].key for plan in timed])
     fetches.owe_in_order(run.pk, _in_order(plan for plan in plans if not _has_time(plan.scope)))
     fetches.owe_in_order(run.pk, _in_order(plan for plan in timed if plan.requests[0].key not in read))
     _owe_due(run, timed, [plan.scope.pk for plan in plans])
+
+
+def _read_before(provider_id: int, first_keys: list[str]) -> set[str]:
+    rows = sql.query(
+        f"SELECT key FROM {_CHECK} WHERE provider_id = %s AND key = ANY(%s::text[])",  # noqa: S608
+        [provider_id, first_keys],
+    )
+    return {row["key"] for row in rows}
 
 
 def _in_order(plans: Iterable[Plan]) -> list[tuple[int, Request]]:
@@ -128,8 +132,8 @@ def _owe_due(run: Run, timed: Sequence[Plan], scope_ids: list[int]) -> None:
     to ask in another form. Done in one statement, as there may be a hundred thousand details.
     """
     planned = [
-        {"first": plan.requests[0].key, "place": place, "scope_id": plan.scope.pk, "key": request.key}
-        | {"request": request}
+        {"first": plan.requests[0].key, "place": place, "scope_id": plan.scope.pk}
+        | {"key": request.key, "request": request}
         for plan in timed
         for place, request in enumerate(plan.requests)
     ]
@@ -210,17 +214,16 @@ def _scopes_asked(run: Run) -> list[sql.Row]:
     """Return the first page of each scope that the run asked, with what became of all its pages together."""
     return sql.query(
         f"""
-        WITH asked AS (
+        WITH asked AS MATERIALIZED (
             SELECT f.scope_id, min(f.id) FILTER (WHERE f.request->>'again' IS NULL) AS first_id,
                    max(f.finished_at) AS asked_at,
                    bool_or(f.counts ? 'changed') AS changed, bool_and(f.status = 'applied') AS is_whole,
                    bool_or(f.status IN {_DEAD}) AS is_dead
-            FROM {_FETCH} f JOIN {_SCOPE} s ON s.id = f.scope_id
-            WHERE f.run_id = %s AND f.request->>'refreshes' IS NULL AND s.kind <> 'feed' AND s.watermark IS NULL
-            GROUP BY f.scope_id
+            FROM {_FETCH} f WHERE f.run_id = %s AND f.request->>'refreshes' IS NULL GROUP BY f.scope_id
         )
         SELECT asked.scope_id, f.key, f.request, asked_at, changed, is_whole, is_dead, {_SEEN}
-        FROM asked JOIN {_FETCH} f ON f.id = asked.first_id
+        FROM asked JOIN {_SCOPE} s ON s.id = asked.scope_id AND s.kind <> 'feed' AND s.watermark IS NULL
+            JOIN {_FETCH} f ON f.id = asked.first_id
             LEFT JOIN {_CHECK} c ON c.provider_id = %s AND c.key = f.key
         WHERE c.checked_at IS NULL OR c.checked_at < asked_at
         """,  # noqa: S608

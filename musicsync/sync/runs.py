@@ -277,10 +277,9 @@ def _keep_watermarks(run: Run) -> None:
     rows = sql.query(
         f"SELECT DISTINCT ON (f.scope_id) f.scope_id, k.watermark FROM {_FETCH} f "  # noqa: S608
         f"JOIN {_PAGE} k ON k.provider_id = %s AND k.key = f.key "
-        "WHERE f.run_id = %s AND k.watermark IS NOT NULL AND NOT EXISTS ("
-        f"SELECT 1 FROM {_FETCH} own WHERE own.run_id = f.run_id AND own.scope_id = f.scope_id "
-        "AND own.status <> 'applied' AND own.request->>'refreshes' IS NULL) ORDER BY f.scope_id, f.id",
-        [run.provider_id, run.pk],
+        f"WHERE f.run_id = %s AND k.watermark IS NOT NULL AND f.scope_id NOT IN (SELECT scope_id FROM {_FETCH} "
+        "WHERE run_id = %s AND status <> 'applied' AND request->>'refreshes' IS NULL) ORDER BY f.scope_id, f.id",
+        [run.provider_id, run.pk, run.pk],
     )
     for row in rows:
         Scope.objects.filter(pk=row["scope_id"]).exclude(watermark=row["watermark"]).update(watermark=row["watermark"])
