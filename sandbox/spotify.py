@@ -2,7 +2,8 @@
 
 A version stands behind a dash in the title; dates are as precise as they are known. ``popularity``, the order of the
 markets and ``preview_url`` differ at every answer, and the tracks inside an album lack the ISRC. Answers need a token.
-An app in development mode gets neither new releases nor several things at once: ``development``.
+An app in development mode (``development``) gets neither new releases nor several things at once, and neither markets
+nor labels.
 """
 
 import itertools
@@ -33,6 +34,8 @@ _COUNTRIES = (
 )
 """Those that Spotify is in: what may be had everywhere lists as many."""
 _MARKETS = _COUNTRIES.split()
+_WITHDRAWN = frozenset({"available_markets", "album_group", "followers", "label", "linked_from", "popularity"})
+"""Fields that apps in development mode lost in February 2026, after the changelog of that month."""
 _PRECISIONS = {4: "year", 7: "month", 10: "day"}
 _WORDS = {400: "Bad request", 401: "The access token expired", 403: "Forbidden", 404: "Resource not found"}
 
@@ -59,7 +62,8 @@ class Spotify:
             headers = {"WWW-Authenticate": 'Bearer realm="spotify", error="invalid_token"'}
             return _error(401, headers=headers)
         try:
-            return json_answer(self._route(ask))
+            found = self._route(ask)
+            return json_answer(_without_withdrawn(found) if self.development else found)
         except BadNumber:
             return _error(400, "Invalid limit")
         except Refusal as refusal:
@@ -231,6 +235,14 @@ class Spotify:
             "external_ids": {} if track.isrc is None else {"isrc": _written_isrc(track)},
             "popularity": next(self._answers) % 100,
         }
+
+
+def _without_withdrawn(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_withdrawn(item) for item in node]
+    if isinstance(node, dict):
+        return {name: _without_withdrawn(value) for name, value in node.items() if name not in _WITHDRAWN}
+    return node
 
 
 def _written_isrc(track: Track) -> str:

@@ -10,8 +10,9 @@ Paging:     ``limit`` and ``offset``; ``next`` is a URL of which only these two 
             searches and the albums of an artist are asked for by 10, which is all that some apps get (reported by
             clients). A ``total`` that has changed since the page before says that the list has (ADR 16).
 Withdrawn:  apps in development mode lost ``browse/new-releases`` and the gets of several things at once in February
-            2026 and are answered 403 there; ``external_ids`` stayed (documented in the changelogs of February and March
-            2026). The adapter ``spotify-development`` does without them: one request for each track.
+            2026 and are answered 403 there; their answers have no ``available_markets``, ``label``, ``linked_from`` and
+            popularity any more, but ``external_ids`` stayed (documented in the changelogs of February and March 2026).
+            The adapter ``spotify-development`` does without them: one request for each track, no territories.
 Errors:     ``{"error": {"status", "message"}}``; of the token URL ``{"error", "error_description"}`` (recorded).
 Identity:   ids are letters and digits in which case counts, 22 so far. ``tracks?ids=`` has null in the place of an
             unknown id (recorded). Files of users have no id (recorded) and are rejected. With a ``market``, which is
