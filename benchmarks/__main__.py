@@ -4,7 +4,6 @@
 ``docs/benchmarks.md``. At a million it takes about half an hour; nothing else should run meanwhile.
 """
 
-
 import argparse
 from importlib.metadata import version
 from typing import Any
