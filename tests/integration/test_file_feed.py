@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from musicsync.admin.show import link_address
 from musicsync.models import Budget, Change, Fetch, Provider, Rejection, Run, Scope, SourceTrack
-from musicsync.sync import runs
+from musicsync.sync import drift, runs
 from musicsync.sync.work import work
 from tests.integration.cataloguing import catalogue, forget_all_but_providers, row_versions
 from tests.integration.driving import drive, sync
@@ -179,6 +179,18 @@ def test_a_dump_of_far_fewer_rows_is_held(provider: Provider, folder: Path) -> N
         assert run.status == "held"
         assert "would be removed" in run.error
         assert SourceTrack.objects.filter(state="present").count() == 35
+
+
+def test_a_dump_whose_column_is_empty_all_at_once_is_held(folder: Path) -> None:
+    rows = [row(number) for number in range(200)]
+    write(folder / "dump-1.csv", rows)
+    provider = made(folder, rows=50)
+    sync(provider)
+    before = catalogue()
+    write(folder / "dump-2.csv", [re.sub("GBABC[0-9]+", "", one) for one in rows])
+    run = sync(provider)
+    assert (run.status, drift.HELD in run.error) == ("errors", True)
+    assert catalogue() == before
 
 
 @pytest.mark.parametrize(
