@@ -31,16 +31,18 @@ LOOK = Request(path="dump.jsonl.gz")
 FIRST = Request(path="dump.jsonl.gz", params={"page": "1"}, state=FOUND)
 SECOND = Request(path="dump.jsonl.gz", params={"page": "2"}, state=FOUND | {"offset": "512", "line": "3"})
 
+ADAPTER = registry.get("file-feed").configured(OPTIONS)
+
 SPEC = Spec(
-    adapter=registry.get("file-feed").configured(OPTIONS),
+    adapter=ADAPTER,
     scopes=[Scoped(kind="feed", given=" ", key="", asks="dump.jsonl.gz")],
     bad_scopes=[("feed", "x"), ("artist", "1"), ("label", "")],
     said=[
         Said(
             name="a file to be read",
             request=LOOK,
-            body={"found": FOUND, "watermark": "c0ffee dump.jsonl.gz"},
-            page=Page(follow_ups=(FIRST,), watermark="c0ffee dump.jsonl.gz"),
+            body={"found": FOUND, "watermark": "dump.jsonl.gz/c0ffee"},
+            page=Page(follow_ups=(FIRST,), watermark=f"{ADAPTER.parser_version}/dump.jsonl.gz/c0ffee"),
         ),
         Said(
             name="two rows of a file",
@@ -97,7 +99,7 @@ SPEC = Spec(
     ),
     start=Scoped(kind="feed", given="", key="", asks=""),
     walk={
-        "dump.jsonl.gz": {"found": FOUND, "watermark": "c0ffee dump.jsonl.gz"},
+        "dump.jsonl.gz": {"found": FOUND, "watermark": "dump.jsonl.gz/c0ffee"},
         "dump.jsonl.gz?page=1": {"items": [SONG], "next": {"offset": 512, "line": 3}},
         "dump.jsonl.gz?page=2": {"items": [BARE], "next": None},
     },

@@ -104,10 +104,14 @@ class FileFeed(Adapter):
         return ""
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:
-        """Return the look at the files: for what is new since the scope's watermark in incremental mode."""
+        """Return the look at the files: for what is new since the scope's watermark in incremental mode.
+
+        What was read by other options is new.
+        """
         self.normalise_key(scope.kind, scope.key)
-        since = {SINCE: scope.watermark} if mode == "incremental" and scope.watermark else {}
-        return [Request(path=self.options.path, params=since)]
+        parser, _, since = (scope.watermark or "").partition("/")
+        is_known = mode == "incremental" and parser == str(self.parser_version)
+        return [Request(path=self.options.path, params={SINCE: since} if is_known else {})]
 
     def probe(self) -> Request:
         """Return the request for the first records of a file."""
@@ -120,7 +124,7 @@ class FileFeed(Adapter):
             return self._read(request, wire.shape(body, Part)[0])
         look, _ = wire.shape(body, Look)
         first = (_first_page(request.path, look.found, self.options),) if look.found else ()
-        return Page(follow_ups=first, watermark=look.watermark)
+        return Page(follow_ups=first, watermark=f"{self.parser_version}/{look.watermark}")
 
     def _read(self, request: Request, part: Part) -> Page:
         options, page, known = self.options, PageBuilder(), Known()

@@ -99,21 +99,26 @@ def test_other_options_are_another_parser_and_the_same_are_the_same() -> None:
 
 
 def test_a_pass_begins_with_a_look_and_an_incremental_one_with_what_is_new() -> None:
-    scope = Scope(kind="feed", watermark="m dump.csv")
-    assert [request.key for request in made().plan(scope, "full")] == ["dump.csv"]
-    assert [request.key for request in made().plan(scope, "incremental")] == ["dump.csv?since=m dump.csv"]
+    adapter = made()
+    scope = Scope(kind="feed", watermark=f"{adapter.parser_version}/dump.csv/m")
+    assert [request.key for request in adapter.plan(scope, "full")] == ["dump.csv"]
+    assert [request.key for request in adapter.plan(scope, "incremental")] == ["dump.csv?since=dump.csv/m"]
+    assert [request.key for request in adapter.plan(Scope(kind="feed"), "incremental")] == ["dump.csv"]
+    # What was read by other options is read again.
+    assert [request.key for request in made(duration="s").plan(scope, "incremental")] == ["dump.csv"]
 
 
 def test_a_look_leads_to_the_first_page_of_a_file() -> None:
     found = {"name": "dump-2.csv", "version": "v", "mark": "m"}
     look = Request(path="dump-*.csv")
-    page = parse(made(path="dump-*.csv"), {"found": found, "watermark": "m dump-2.csv"}, look)
-    assert page == Page(
-        follow_ups=(Request(path="dump-*.csv", params={"page": "1"}, state=found),), watermark="m dump-2.csv"
+    adapter = made(path="dump-*.csv")
+    assert parse(adapter, {"found": found, "watermark": "dump-2.csv/m"}, look) == Page(
+        follow_ups=(Request(path="dump-*.csv", params={"page": "1"}, state=found),),
+        watermark=f"{adapter.parser_version}/dump-2.csv/m",
     )
     page = parse(made(path="dump-*.csv", files="all"), {"found": found, "watermark": "w"}, look)
     assert [request.key for request in page.requests] == ["dump-*.csv?file=dump-2.csv&page=1"]
-    assert parse(made(), {"found": None, "watermark": "w"}, look) == Page(watermark="w")
+    assert parse(made(), {"found": None, "watermark": "w"}, look).requests == ()
 
 
 def test_the_next_page_begins_where_this_one_ends() -> None:
