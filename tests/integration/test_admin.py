@@ -445,10 +445,10 @@ def test_replay_waits_for_the_run_that_is_under_way(transactional_db: None, clie
 
 def test_approve_carries_out_the_removals_of_a_held_run(transactional_db: None, client: Client) -> None:
     world = make_world()
-    held, done = make_run(world.provider, "held"), world.run
-    said = act(client, "approve", held, done)
+    held, ended = make_run(world.provider, "held"), world.run
+    said = act(client, "approve", held, ended)
     assert any(line.startswith(f"Run {held.pk} of shop approved: removed") and "1 track" in line for line in said)
-    assert any(f"run {done.pk} is not the latest" in line for line in said)
+    assert any(f"run {ended.pk} is completed with errors: there is nothing to approve" in line for line in said)
     world.track.refresh_from_db()
     assert world.track.state == "gone"
 
