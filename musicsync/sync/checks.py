@@ -7,6 +7,7 @@ have none, since every run asks them.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import NamedTuple, cast
 
 import msgspec
@@ -256,11 +257,12 @@ def _keep(run: Run, policy: Policy, asked: Sequence[tuple[sql.Row, Gamma]]) -> N
     """Write what was seen of the pages, and when each is due; what was asked for the first time has seen the second."""
     if not asked:
         return
+    wait = cache(policy.wait)  # what is worked out step by step is the same for all that a first run reads
     rows = []
     for row, first_seen in asked:
         seen = first_seen if row["since"] is None else _learnt(policy, row)
         kept = {name: row[name] for name in ("scope_id", "key", "request")} | {"checked_at": row["asked_at"]}
-        rows.append(kept | {"wait_days": policy.wait(seen), "changes": seen.changes, "days": seen.days})
+        rows.append(kept | {"wait_days": wait(seen), "changes": seen.changes, "days": seen.days})
     # As its page, a time stays with the scope whose runs lead to it: that of a lookup is mostly not followed.
     of_runs = "" if run.mode == Run.Mode.LOOKUP else "scope_id = EXCLUDED.scope_id, request = EXCLUDED.request,"
     sql.execute(
