@@ -3,14 +3,11 @@
 Nothing here waits for the network. The lease is checked under a lock first, so that a second delivery is a no-op.
 """
 
-import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
 import msgspec
-from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Subquery
 from msgspec import Struct
 
@@ -23,7 +20,6 @@ from musicsync.sync.fetches import Lease
 from musicsync.sync.pages import Known
 from musicsync.sync.sources import LINKS, SEEN, TABLES, Delta, SourceRow
 
-_MOST_TRIES = 8
 _PAGE = KnownPage._meta.db_table
 _PAGE_COLUMNS = {
     "provider_id": "bigint",
@@ -66,40 +62,28 @@ class _Written(Struct):
         return any(number for name, number in self.counts.items() if not name.endswith(".unchanged"))
 
 
-def _in_one_transaction(function: Callable[P, None]) -> Callable[P, None]:
-    """Run the function in a transaction, again where another one was just before it.
+def _by_key(function: Callable[P, None]) -> Callable[P, None]:
+    """Run the function in a transaction in which rows are looked up by key.
 
-    Two pages may describe the same artist for the first time at the same moment. The database lets one of them win
-    (a unique key) or stops one (a deadlock); the other runs again and finds what the first wrote.
+    Two pages may describe the same artist for the first time at the same moment: one of them runs again, and finds what
+    the other wrote.
     """
 
+    @sql.in_one_transaction
     @wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        for attempt in range(1, _MOST_TRIES + 1):
-            try:
-                with transaction.atomic():
-                    # A page's statements look rows up by key. A table that has just grown has no statistics, and by
-                    # its guesses the planner would read all of it for each page, or start workers or a compiler.
-                    sql.query(
-                        "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), "
-                        "set_config('max_parallel_workers_per_gather', '0', true)"
-                    )
-                    return function(*args, **kwargs)
-            except (IntegrityError, OperationalError) as error:
-                if attempt == _MOST_TRIES or not _is_race(error):
-                    raise
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - so that the two do not meet again
-        return None
+        # A table that has just grown has no statistics, and by its guesses the planner would read all of it for each
+        # page, or start workers or a compiler.
+        sql.query(
+            "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), "
+            "set_config('max_parallel_workers_per_gather', '0', true)"
+        )
+        return function(*args, **kwargs)
 
     return wrapped
 
 
-def _is_race(error: Exception) -> bool:
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
-    return sqlstate in ("23505", "40P01", "40001")  # unique_violation, deadlock_detected, serialization_failure
-
-
-@_in_one_transaction
+@_by_key
 def page(lease: Lease, page: Page, etag: str | None, parser_version: int, digest: str | None = None) -> None:
     """Apply a page that was read and sifted; ``etag`` and ``digest`` are what it will be known by if it stays the same.
 
@@ -123,7 +107,7 @@ def page(lease: Lease, page: Page, etag: str | None, parser_version: int, digest
         drift.keep(lease, written.lesson)
 
 
-@_in_one_transaction
+@_by_key
 def not_modified(lease: Lease, known: Known, etag: str | None) -> None:
     """Apply the answer that a page is as it was, with the validator that it has now."""
     if not fetches.hold(lease):
@@ -139,7 +123,7 @@ def not_modified(lease: Lease, known: Known, etag: str | None) -> None:
     fetches.close(lease, "not_modified", seen | {"rejected": known.rejected})
 
 
-@_in_one_transaction
+@_by_key
 def gone(lease: Lease, reason: str) -> None:
     """Apply the answer that something is not there.
 

@@ -114,7 +114,7 @@ def approve(run: Run) -> dict[str, int]:
 
     Raises:
         AlreadyRunning: the provider has a run under way.
-        MusicsyncError: the run is not held, or a later run of the provider has read newer evidence.
+        MusicsyncError: the run is not held, or not the provider's latest full run.
     """
     with transaction.atomic():
         held = Run.objects.select_for_update(of=("self",)).select_related("provider").get(pk=run.pk)
@@ -123,7 +123,7 @@ def approve(run: Run) -> dict[str, int]:
         _reopen(held)
         if not _is_latest(held):
             raise MusicsyncError(
-                f"run {run.pk} is not the latest of {held.provider}: start a full run and approve that one"
+                f"run {run.pk} is not the latest full run of {held.provider}: approve that, or start another"
             )
         removed = removal.remove(held, removal.find(held))
         held.status, held.error, held.summary = Run.Status.DONE, "", held.summary | removed
@@ -131,27 +131,28 @@ def approve(run: Run) -> dict[str, int]:
     return removed
 
 
+@sql.in_one_transaction
 def cancel(run: Run) -> int:
     """Cancel the run at once: no fetch of it is worked on any more. Returns how many were owed.
 
     Raises:
         MusicsyncError: it has ended already.
     """
-    with transaction.atomic():
-        # First the run: a worker that holds a page of it commits or finds its lease gone, nothing between.
-        ended = Run.objects.filter(pk=run.pk, status=Run.Status.RUNNING).update(
-            status=Run.Status.CANCELLED, finished_at=Now()
-        )
-        if not ended:
-            run.refresh_from_db()
-            raise MusicsyncError(f"run {run.pk} has ended already: it is {run.get_status_display()}")
-        cancelled = 0
-        # The first time round waits for pages that are being applied; what those owed on is found the second time.
-        while more := Fetch.objects.filter(run=run, status__in=Fetch.OPEN).update(
+    # First the run: a worker that holds a page of it commits or finds its lease gone, nothing between.
+    ended = Run.objects.filter(pk=run.pk, status=Run.Status.RUNNING).update(
+        status=Run.Status.CANCELLED, finished_at=Now()
+    )
+    if not ended:
+        run.refresh_from_db()
+        raise MusicsyncError(f"run {run.pk} has ended already: it is {run.get_status_display()}")
+    cancelled = 0
+    # The first time round waits for pages that are being applied, and may find nothing else; what those owed on is
+    # found the next time.
+    while fetches.any_open(run.pk):
+        cancelled += Fetch.objects.filter(run=run, status__in=Fetch.OPEN).update(
             status=Fetch.Status.CANCELLED, lease_token=None, finished_at=Now()
-        ):
-            cancelled += more
-        Run.objects.filter(pk=run.pk).update(summary=run_totals(run.pk))
+        )
+    Run.objects.filter(pk=run.pk).update(summary=run_totals(run.pk))
     return cancelled
 
 
@@ -222,11 +223,11 @@ def run_totals(run_id: int) -> dict[str, int]:
 
 
 def _is_latest(run: Run) -> bool:
-    """Tell whether no later run of the provider has read newer evidence, as it may have when this one was replayed.
+    """Tell whether no later run has read all of the provider, as one may have when this one was replayed or held.
 
-    What lookups have read since is newer too, but little: ``removal`` counts it in.
+    What other runs have read since is newer too: ``removal`` counts it in.
     """
-    later = Run.objects.filter(provider=run.provider, pk__gt=run.pk).exclude(mode=Run.Mode.LOOKUP)
+    later = Run.objects.filter(provider=run.provider, pk__gt=run.pk, mode=Run.Mode.FULL, scope=None)
     return not later.exclude(status=Run.Status.CANCELLED).exists()
 
 

@@ -4,22 +4,27 @@ New rows come in by ``COPY``. What looks at rows that are there (updates, ``ON C
 parameter. Both keep the order of the rows, so that two transactions write in the same order.
 """
 
+import random
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
-from django.db import Error, connection
+from django.db import Error, IntegrityError, connection, transaction
+from django.db import OperationalError as DjangoOperationalError
 from psycopg import Error as Cause
 from psycopg import InterfaceError, OperationalError
 
 Row = dict[str, Any]
 Values = tuple[Any, ...]
 Found = TypeVar("Found")
+P = ParamSpec("P")
 
 PATIENCE_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.5
+_MOST_TRIES = 8
 _JSONB_OID = 3802
 _JSON = msgspec.json.Encoder()
 _ESCAPE = re.compile(rb"\\(?:u[0-9a-f]{4}|.)")
@@ -55,6 +60,34 @@ def patiently(function: Callable[[], Found], seconds: float = PATIENCE_SECONDS) 
             # A broken connection stays broken: the next call makes a new one.
             connection.close()
             time.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def in_one_transaction(function: Callable[P, Found]) -> Callable[P, Found]:
+    """Run the function in a transaction, again where another one was just before it.
+
+    Of two that write the same for the first time the database lets one win (a unique key), and of two that wait for
+    each other it stops one (a deadlock).
+    """
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Found:
+        for attempt in range(1, _MOST_TRIES):
+            try:
+                with transaction.atomic():
+                    return function(*args, **kwargs)
+            except (IntegrityError, DjangoOperationalError) as error:
+                if not _is_race(error):
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - so that the two do not meet again
+        with transaction.atomic():
+            return function(*args, **kwargs)
+
+    return wrapped
+
+
+def _is_race(error: Exception) -> bool:
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate in ("23505", "40P01", "40001")  # unique_violation, deadlock_detected, serialization_failure
 
 
 def query(statement: str, parameters: Sequence[Any] = ()) -> list[Row]:

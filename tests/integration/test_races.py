@@ -150,8 +150,9 @@ def test_a_page_that_the_database_stops_for_a_deadlock_is_applied_again(one: Pro
     assert Fetch.objects.get(pk=held.id).status == "applied"
 
 
-def test_a_cancelled_run_owes_nothing_even_if_a_page_was_just_being_applied(one: Provider) -> None:
-    run = open_run(one, ["a", "b"])
+@pytest.mark.parametrize("others", [["b"], []])
+def test_a_cancelled_run_owes_nothing_even_if_a_page_was_just_being_applied(one: Provider, others: list[str]) -> None:
+    run = open_run(one, ["a", *others])
     held = lease(run, "a")
     following = tuple(Request(path=f"follow-up/{number}") for number in range(3))
     with transaction.atomic():
@@ -163,6 +164,21 @@ def test_a_cancelled_run_owes_nothing_even_if_a_page_was_just_being_applied(one:
     statuses = dict(Fetch.objects.filter(run=run).values_list("key", "status"))
     assert statuses.pop("a") == "applied"
     assert set(statuses.values()) == {"cancelled"}
+
+
+def test_a_cancel_that_the_database_stops_for_a_deadlock_is_carried_out(one: Provider) -> None:
+    run = open_run(one, ["a", "b"])
+    first, second = Fetch.objects.filter(run=run).order_by("pk").values_list("pk", flat=True)
+    with transaction.atomic():
+        Fetch.objects.select_for_update().get(pk=second)
+        cancelling = threading.Thread(target=_closing(lambda: _cancel(run)))
+        cancelling.start()
+        wait_until(_somebody_waits_for_a_lock)
+        Fetch.objects.select_for_update().get(pk=first)
+    cancelling.join(20)
+    run.refresh_from_db()
+    assert run.status == "cancelled"
+    assert set(Fetch.objects.filter(run=run).values_list("status", flat=True)) == {"cancelled"}
 
 
 def _cancel(run: Run) -> None:

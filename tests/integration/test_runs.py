@@ -163,12 +163,23 @@ def test_a_held_run_cannot_be_approved_once_a_later_one_has_begun(one: Provider)
     with pytest.raises(runs.AlreadyRunning, match=f"has run {later.pk} under way"):
         runs.approve(held)
     Run.objects.filter(pk=later.pk).update(status="done")
-    with pytest.raises(MusicsyncError, match="is not the latest of one: start a full run"):
+    with pytest.raises(MusicsyncError, match="is not the latest full run of one: approve that"):
         runs.approve(held)
     held.refresh_from_db()
     assert held.status == "held"
     Run.objects.filter(pk=later.pk).update(status="cancelled")
     assert runs.approve(held) == {"track.removed": 2}
+
+
+def test_a_held_run_is_approved_after_incremental_runs_and_removes_nothing_that_they_read(one: Provider) -> None:
+    full_run(one, {"a": tracks(1, 2, 3)})
+    held = full_run(one, {"a": tracks(1)})
+    later = open_run(one, ["a", "new"], "incremental")
+    apply.page(lease(later, "a"), Page(records=tuple(tracks(1, 3))), None, 1)
+    apply.page(lease(later, "new"), Page(records=(release(), track("t4", 4))), None, 1)
+    runs.finish(later.pk)
+    assert runs.approve(held) == {"track.removed": 1}
+    assert states(one) == {"t1": "present", "t2": "gone", "t3": "present", "t4": "present"}
 
 
 def test_what_a_later_run_read_before_it_was_cancelled_is_not_removed(one: Provider) -> None:
