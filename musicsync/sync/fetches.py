@@ -354,10 +354,10 @@ def fill_window(run_id: int, window: int) -> list[int]:
     which there are only so many; it counts where the budget says how many requests there may be at a time. Workers that
     fill at the same moment may queue a few too many.
     """
+    # Chosen once, whatever the plan: a subquery may be asked for each row of the table, and choose others each time.
     rows = sql.query(
         f"""
-        UPDATE {_FETCH} SET status = 'queued', queued_at = clock_timestamp()
-        WHERE id IN (
+        WITH chosen AS MATERIALIZED (
             SELECT id FROM {_FETCH} WHERE run_id = %s AND status = 'pending' ORDER BY id
             LIMIT coalesce((
                 SELECT greatest(0, least(%s - count(f.id) FILTER (WHERE f.status <> 'leased'),
@@ -366,7 +366,8 @@ def fill_window(run_id: int, window: int) -> list[int]:
                     LEFT JOIN {_FETCH} f ON f.run_id = r.id AND f.status IN ('queued', 'leased', 'waiting')
                 WHERE r.id = %s AND r.status = 'running' GROUP BY b.concurrency), 0)
             FOR UPDATE SKIP LOCKED)
-        RETURNING id
+        UPDATE {_FETCH} f SET status = 'queued', queued_at = clock_timestamp()
+        FROM chosen WHERE f.id = chosen.id RETURNING f.id
         """,  # noqa: S608
         [run_id, window, run_id],
     )
