@@ -156,14 +156,19 @@ class OfServer:
     def _make(self, draft: Path, file: Found, turn: Turn) -> None:
         """Download the file and unpack it; what took too long is gone on with where it was."""
         part, began = draft.with_suffix(".part"), time.monotonic()
-        self._download(part, file, turn)
-        with part.open("rb") as there:
-            if not is_packed(there):
-                part.replace(draft)
-                return
-            if time.monotonic() - began > UNPACK_WITHIN_SECONDS:
-                raise Shed(f"{self._name} is here, and is unpacked next")
-            self._spool.pour(there, draft)
+        try:
+            self._download(part, file, turn)
+            with part.open("rb") as there:
+                if not is_packed(there):
+                    part.replace(draft)
+                    return
+                if time.monotonic() - began > UNPACK_WITHIN_SECONDS:
+                    raise Shed(f"{self._name} is here, and is unpacked next")
+                self._spool.pour(there, draft, beside=part.stat().st_size)
+        except Permanent:
+            # It would fail in the same way for ever, and count as in use.
+            part.unlink(missing_ok=True)
+            raise
         part.unlink()
 
     def _download(self, part: Path, file: Found, turn: Turn) -> None:
@@ -183,6 +188,8 @@ class OfServer:
             begin = start if status == HTTPStatus.PARTIAL_CONTENT else 0
             if begin and not headers.get("content-range", "").startswith(f"bytes {begin}-"):
                 raise Permanent(f"the server sent another part of {self._name} than the one it was asked for")
+            if (length := headers.get("content-length", "")).isdecimal():
+                self._spool.check_size(begin + int(length))
             with part.open("r+b" if begin else "wb") as copy:
                 copy.seek(begin)
                 self._spool.fill(copy, pieces)

@@ -194,10 +194,12 @@ def test_a_file_that_is_away_is_an_error_and_not_gone(made: Making) -> None:
         made(server).get(LOOK)
 
 
-def test_a_download_that_is_larger_than_the_room_for_it_stops(made: Making, tmp_path: Path) -> None:
-    with serving(whole(b"x" * 11_000_000)) as server, pytest.raises(MusicsyncError, match="MUSICSYNC_SPOOL_MB"):
-        made(server).get(page())
-    assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) <= 10_000_000
+def test_a_download_that_is_larger_than_the_room_for_it_stops_and_is_not_kept(made: Making, tmp_path: Path) -> None:
+    without_length = b'HTTP/1.0 200 OK\r\nETag: "v1"\r\n\r\n'
+    for sent in (broken(b"", 10**10), without_length + b"x" * 11_000_000, whole(gzip.compress(b"x" * 11_000_000))):
+        with serving(sent) as server, pytest.raises(Permanent, match=r"the file takes 1.* MB .* MUSICSYNC_SPOOL_MB"):
+            made(server).get(page())
+        assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) < 100
 
 
 def test_a_test_reads_the_start_alone_and_keeps_nothing(made: Making, tmp_path: Path) -> None:
