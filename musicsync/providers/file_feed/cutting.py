@@ -1,12 +1,14 @@
 """The records of a file, a page at a time: where each begins and ends in its bytes, and which lines are none.
 
 A quote that is never closed makes the rest of a CSV file one record. So a record that cannot be read costs its first
-line alone, and reading goes on with the line behind it. Nothing here holds more than a page and a record.
+line alone, and reading goes on with the line behind it; one that is whole but too long is left out as one. Nothing here
+holds more than a page and a record.
 """
 
 import csv
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
@@ -19,6 +21,10 @@ from musicsync.records import Permanent
 
 LONGEST_RECORD = 1_000_000
 """Bytes of a record; a track has a few hundred."""
+LONGEST_SKIPPED = 64_000_000
+"""Bytes of a record that is too long, up to which its end is looked for."""
+# A cell is no longer than its record, which is measured here.
+csv.field_size_limit(LONGEST_RECORD)
 MOST_PAGE_BYTES = 4_000_000
 _CHUNK = 65_536
 _EXCERPT = 300
@@ -75,6 +81,10 @@ class _NoRecord(ValueError):
         self.is_whole = is_whole
 
 
+class _TooLong(_NoRecord):
+    """The record under way is longer than any that is read."""
+
+
 class _Lines:
     """The lines of a file as text, from a position on; knows where the record under way begins.
 
@@ -100,7 +110,7 @@ class _Lines:
         self.is_ended = raw.endswith(b"\n")
         self.at = Position(self.at.offset + len(raw), self.at.line + 1)
         if self.at.offset - self._record.offset > LONGEST_RECORD:
-            raise _NoRecord(f"it is longer than {LONGEST_RECORD:,} bytes: a quote that is not closed, or no line ends")
+            raise _TooLong(f"it is longer than {LONGEST_RECORD:,} bytes: a quote that is not closed, or no line ends")
         return raw.decode(self._encoding, "surrogateescape")
 
     def begin(self) -> int:
@@ -115,6 +125,15 @@ class _Lines:
         while not line.endswith(b"\n") and (line := self._source.readline(_CHUNK)):
             offset += len(line)
         self.at = Position(offset, self._record.line + 1)
+
+    def go_behind_whole(self, record: re.Pattern[bytes]) -> bool:
+        """Go behind the record under way if it is a whole one; tell whether it is."""
+        self._source.seek(self._record.offset)
+        found = record.match(self._source.read(LONGEST_SKIPPED))
+        if found:
+            self.at = Position(self._record.offset + found.end(), self._record.line + found[0].count(b"\n"))
+            self._source.seek(self.at.offset)
+        return found is not None
 
     @property
     def is_one(self) -> bool:
@@ -147,9 +166,12 @@ def cut(source: BinaryIO, form: Form, start: Position, rows: int) -> Cut:
         except _NoRecord as error:
             if lines.is_one and not lines.is_ended and lines.at.offset >= size:
                 raise _cut_off(number) from error
-            if not error.is_whole:
+            reason = str(error)
+            if isinstance(error, _TooLong) and columns and lines.go_behind_whole(_whole(form, len(columns))):
+                reason = f"it is longer than {LONGEST_RECORD:,} bytes"
+            elif not error.is_whole:
                 lines.go_behind_first()
-            page.skipped.append(Skipped(number, one_line(str(error)), lines.excerpt))
+            page.skipped.append(Skipped(number, one_line(reason), lines.excerpt))
         else:
             if item is not None:
                 page.items.append(msgspec.Raw(item))
@@ -192,6 +214,19 @@ def _csv_reader(lines: _Lines, form: Form, columns: list[str] | None) -> Callabl
         return _encoded(row, form.encoding) if row else None
 
     return read
+
+
+def _whole(form: Form, cells: int) -> re.Pattern[bytes]:
+    """Return what a whole record of so many cells is, line end included; nothing is gone over twice."""
+    separator = form.separator.encode(form.encoding)
+    mark = re.escape(separator)
+    cell = rb"(?:[^\n%b]++|(?!%b)[^\n])*+" % (re.escape(separator[:1]), mark)
+    if form.quote:
+        quote = form.quote.encode(form.encoding)
+        first, whole = re.escape(quote[:1]), re.escape(quote)
+        inner = rb"(?:[^%b]++|(?!%b).|%b)*+" % (first, whole, whole * 2)
+        cell = rb"(?:%b%b%b|(?!%b)%b)" % (whole, inner, whole, whole, cell)
+    return re.compile(rb"%b(?:%b%b){%d}\r?\n" % (cell, mark, cell, cells - 1), re.DOTALL)
 
 
 def _rows(lines: _Lines, form: Form) -> Iterator[list[str]]:

@@ -112,12 +112,28 @@ def test_a_record_that_never_ends_is_no_more_than_its_first_line(monkeypatch: py
     monkeypatch.setattr(cutting, "LONGEST_RECORD", 1000)
     found = pages(b"id,title\n1," + b"x" * 200_000 + b"\n2,b\n" + b'3,"' + b"y\n" * 600 + b"4,d\n", rows=10)
     assert [row[0] for row in items(found)] == ["2", "4"]
-    assert skipped(found)[0] == (
-        2,
-        "it is longer than 1,000 bytes: a quote that is not closed, or no line ends",
-    )
+    assert skipped(found)[0] == (2, "it is longer than 1,000 bytes")
+    assert skipped(found)[1] == (4, "it is longer than 1,000 bytes: a quote that is not closed, or no line ends")
     assert found[0].skipped[0].excerpt == "1," + "x" * 298
     assert [line for line, _ in skipped(found)] == [2, *range(4, 604)]
+
+
+def test_a_cell_may_be_as_long_as_a_record() -> None:
+    long = "x" * 900_000
+    assert items(pages(f'id,title\n1,"{long}"\n2,b\n'.encode())) == [["1", long], ["2", "b"]]
+
+
+@pytest.mark.parametrize("form", [CSV, Form(is_csv=True, separator="\u00a6", quote="\u00a8")])
+def test_a_whole_record_that_is_too_long_is_left_out_as_one(monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
+    monkeypatch.setattr(cutting, "LONGEST_RECORD", 1000)
+    for cell in ("y\n" * 600, "y" * 5000 + '\n""z""\n', '""' + "y,y\r\n" * 600 + '""'):
+        content = f'id,title\n1,a\n2,"{cell}"\r\n3,c\n4,"d"\n'
+        content = content.replace(",", form.separator).replace('"', form.quote or "")
+        for rows in (1, 10):
+            found = pages(content.encode(), form, rows)
+            assert [row[0] for row in items(found)] == ["1", "3", "4"]
+            assert [line for page in found for line in page.lines] == [2, 4 + cell.count("\n"), 5 + cell.count("\n")]
+            assert skipped(found) == [(3, "it is longer than 1,000 bytes")]
 
 
 def test_a_page_is_bounded_by_its_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
