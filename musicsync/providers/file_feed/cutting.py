@@ -211,6 +211,8 @@ def _csv_reader(lines: _Lines, form: Form, columns: list[str] | None) -> Callabl
             raise _NoRecord(f"it is no CSV ({error}): is a quote not closed or not doubled?") from error
         if row and len(row) != expected:
             raise _NoRecord(f"it has {len(row)} cells, and there are {expected} columns")
+        if row and [name.strip() for name in row] == columns:
+            raise _NoRecord("it repeats the names of the columns: files were put together", is_whole=True)
         return _encoded(row, form.encoding) if row else None
 
     return read

@@ -50,7 +50,7 @@ def test_pages_have_so_many_rows_each_with_its_line() -> None:
 )
 def test_whatever_csv_says_comes_back(rows: list[list[str]], page: int) -> None:
     written = io.StringIO(newline="")
-    csv.writer(written, quoting=csv.QUOTE_ALL).writerows([["a", "b"], *rows])
+    csv.writer(written, quoting=csv.QUOTE_ALL).writerows([["the first", "the second"], *rows])
     found = pages(written.getvalue().encode(), rows=page)
     assert items(found) == rows
     assert skipped(found) == []
@@ -74,6 +74,7 @@ def test_whatever_lines_of_json_say_comes_back(values: list[Any], page: int) -> 
         (b'1,"a\n2,b\xff\n3,c\n', ["3"], [(2, NO_CSV.format("unexpected end of data")), (3, "it is not in utf-8 ")]),
         # Of a whole record in several lines none is taken for a record of its own.
         (b'1,"a\nb\xff,x\nc"\n3,c\n', ["3"], [(2, "it is not in utf-8 (byte 0xff): set the option encoding")]),
+        (b"1,a\nid, title\n2,b\n", ["1", "2"], [(3, "it repeats the names of the columns: files were put together")]),
         # What two wrong quotes have between them is not lost.
         (b'1,"a\n2,b\n3,c",x\n4,d\n', ["2", "4"], [(2, "it has 3 cells, "), (4, "it has 3 cells, ")]),
     ],
