@@ -29,7 +29,15 @@ MOST_PAGE_BYTES = 4_000_000
 _CHUNK = 65_536
 _EXCERPT = 300
 _BOM = b"\xef\xbb\xbf"
-_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_OTHER_FORMS = {
+    b"\xff\xfe\0\0": "in UTF-32: ask for it in UTF-8, or convert it",
+    b"\0\0\xfe\xff": "in UTF-32: ask for it in UTF-8, or convert it",
+    b"\xff\xfe": "in UTF-16: ask for it in UTF-8, or convert it",
+    b"\xfe\xff": "in UTF-16: ask for it in UTF-8, or convert it",
+    b"\x1f\x8b": "gzip within gzip: have it packed once",
+}
+"""What files begin with that are of another form."""
+_OF_CR = "its lines end in CR alone: have them end in LF or CRLF"
 _JSON = msgspec.json.Encoder()
 # So much deeper than by itself a line may stand in a page.
 _WITHIN = (b"[" * 50, b"]" * 50)
@@ -136,6 +144,11 @@ class _Lines:
         return found is not None
 
     @property
+    def has_cr(self) -> bool:
+        """Tell whether a CR stands alone in the first line of the record under way."""
+        return b"\r" in self._first.removesuffix(b"\n").removesuffix(b"\r")
+
+    @property
     def is_one(self) -> bool:
         """Tell whether the record under way has one line as yet."""
         return self.at.line - self._record.line == 1
@@ -183,12 +196,13 @@ def cut(source: BinaryIO, form: Form, start: Position, rows: int) -> Cut:
 def _header(source: BinaryIO, form: Form) -> tuple[Position, list[str] | None]:
     """Return where the first record begins, and the names of its cells where the file is CSV."""
     source.seek(0)
-    head = source.read(len(_BOM))
+    head = source.read(4)
     if not head:
         raise Permanent("the file is empty: is its upload still under way? When it is whole, start another run")
-    if head.startswith(_WIDE_BOMS):
-        raise Permanent("the file is in UTF-16: ask for it in UTF-8, or convert it")
-    start = Position(len(_BOM) if head == _BOM and form.encoding == "utf-8" else 0)
+    for begins, other in _OTHER_FORMS.items():
+        if head.startswith(begins):
+            raise Permanent(f"the file is {other}")
+    start = Position(len(_BOM) if head.startswith(_BOM) and form.encoding == "utf-8" else 0)
     if not form.is_csv or form.columns:
         return start, form.columns
     lines = _Lines(source, form.encoding, start)
@@ -196,7 +210,8 @@ def _header(source: BinaryIO, form: Form) -> tuple[Position, list[str] | None]:
         columns = [name.strip() for name in next(_rows(lines, form), [])]
         _encoded(columns, form.encoding)
     except (_NoRecord, csv.Error) as error:
-        raise Permanent(f"the header of the file, line 1, cannot be read: {one_line(str(error))}") from error
+        reason = _OF_CR if lines.has_cr else one_line(str(error))
+        raise Permanent(f"the header of the file, line 1, cannot be read: {reason}") from error
     return lines.at, columns
 
 
@@ -208,6 +223,8 @@ def _csv_reader(lines: _Lines, form: Form, columns: list[str] | None) -> Callabl
         try:
             row = next(rows)
         except csv.Error as error:
+            if lines.has_cr and lines.is_one:
+                raise _NoRecord(_OF_CR) from error
             raise _NoRecord(f"it is no CSV ({error}): is a quote not closed or not doubled?") from error
         if row and len(row) != expected:
             raise _NoRecord(f"it has {len(row)} cells, and there are {expected} columns")
@@ -269,7 +286,7 @@ def _check_json(line: bytes) -> None:
         try:
             json.loads(text, parse_int=float)
         except json.JSONDecodeError as error:
-            raise _NoRecord(f"it is no JSON by itself: {error.msg}") from error
+            raise _NoRecord(f"it is no JSON by itself ({error.msg}): each line must be one JSON object") from error
         except RecursionError as error:
             raise _NoRecord("it is nested too deeply") from error
 

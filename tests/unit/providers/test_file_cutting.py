@@ -1,6 +1,7 @@
 """Records cut out of files: none is lost, whatever stands beside it, and no more is held than a page."""
 
 import csv
+import gzip
 import io
 import json
 import tracemalloc
@@ -75,6 +76,7 @@ def test_whatever_lines_of_json_say_comes_back(values: list[Any], page: int) -> 
         # Of a whole record in several lines none is taken for a record of its own.
         (b'1,"a\nb\xff,x\nc"\n3,c\n', ["3"], [(2, "it is not in utf-8 (byte 0xff): set the option encoding")]),
         (b"1,a\nid, title\n2,b\n", ["1", "2"], [(3, "it repeats the names of the columns: files were put together")]),
+        (b"1,a\n2,b\r3,c\n4,d\n", ["1", "4"], [(3, "its lines end in CR alone: have them end in LF or CRLF")]),
         # What two wrong quotes have between them is not lost.
         (b'1,"a\n2,b\n3,c",x\n4,d\n', ["2", "4"], [(2, "it has 3 cells, "), (4, "it has 3 cells, ")]),
     ],
@@ -90,8 +92,11 @@ def test_a_row_that_is_none_costs_itself_alone(content: bytes, kept: list[str], 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"{", "it is no JSON by itself: "),
-        (b'{"a": 1}]', "it is no JSON by itself: Extra data"),
+        (
+            b"{",
+            "it is no JSON by itself (Expecting property name enclosed in double quotes): each line must be one JSON ",
+        ),
+        (b'{"a": 1}]', "it is no JSON by itself (Extra data)"),
         (b'{"a": "\xe9"}', "it is not in utf-8 (byte 0xe9)"),
         (b"[" * 100_000 + b"]" * 100_000, "it is nested too deeply"),
     ],
@@ -166,7 +171,7 @@ def test_a_page_reads_its_own_part_of_the_file_and_the_header() -> None:
     found = cut(file, CSV, start, 1000)
     assert bytes(found.items[0]) == b'["100000","Song 100000"]'
     assert found.lines[-1] == 101_001
-    assert file.count == len("".join(lines[100_000:101_000])) + len("id,title\n") + 3
+    assert file.count == len("".join(lines[100_000:101_000])) + len("id,title\n") + 4
 
 
 def test_memory_does_not_grow_with_the_file() -> None:
@@ -192,6 +197,18 @@ def test_memory_does_not_grow_with_the_file() -> None:
         (b'id,title\n1,"a\nb\nc', CSV, "line 4, the last one, is cut off: is the upload"),
         (b'{"a": 1}\n{"a":', LINES, "line 2, the last one, is cut off: is the upload"),
         ("id,title\n".encode("utf-16"), CSV, "the file is in UTF-16: ask for it in UTF-8, or convert it"),
+        ("id,title\n".encode("utf-32"), CSV, "the file is in UTF-32: ask for it in UTF-8, or convert it"),
+        (gzip.compress(b"id,title\n"), CSV, "the file is gzip within gzip: have it packed once"),
+        (
+            b"id,title\r1,a\r2,b\r",
+            CSV,
+            "the header of the file, line 1, cannot be read: its lines end in CR alone: have",
+        ),
+        (
+            b"id,title\r" * 200_000,
+            CSV,
+            "the header of the file, line 1, cannot be read: its lines end in CR alone: have",
+        ),
         (b"id,tit\xfcle\n", CSV, "the header of the file, line 1, cannot be read: it is not in utf-8 (byte 0xfc)"),
         (b'id,"title\n1,a\n', CSV, "the header of the file, line 1, cannot be read: unexpected end of data"),
     ],
