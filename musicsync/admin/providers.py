@@ -1,5 +1,6 @@
 """Providers: set up, looked at and synced."""
 
+import json
 from typing import Any
 
 from django import forms
@@ -32,6 +33,7 @@ from musicsync.admin.show import (
 )
 from musicsync.models import Budget, Circuit, Fetch, Provider, Run, Scope
 from musicsync.providers import file_feed, json_feed, registry
+from musicsync.providers.base import MOST_NESTED, BadOptions, check_options
 from musicsync.queries import due_checks
 from musicsync.records import MusicsyncError
 from musicsync.redaction import Secret
@@ -78,6 +80,23 @@ class IndentedJson(DjangoJSONEncoder):
         super().__init__(**options | {"indent": 2, "ensure_ascii": False})
 
 
+class OptionsJson(json.JSONDecoder):
+    """JSON that can be stored and shown: what cannot is refused before anything is made of it."""
+
+    def decode(self, text: str, *args: Any) -> Any:
+        """Return the options.
+
+        Raises:
+            JSONDecodeError: they are none, for whatever reason.
+        """
+        try:
+            options = super().decode(text, *args)
+            check_options(options)
+        except (ValueError, RecursionError, BadOptions) as error:
+            raise json.JSONDecodeError(str(error), "", 0) from error
+        return options
+
+
 class ProviderForm(PlainForm):
     """A provider; address and budget may be left out, and are the adapter's own then."""
 
@@ -101,7 +120,11 @@ class ProviderForm(PlainForm):
         if "token_url" in self.fields:
             self.fields["token_url"].label = "Token URL"
         if isinstance(options := self.fields.get("options"), forms.JSONField):
-            options.encoder = IndentedJson
+            options.encoder, options.decoder = IndentedJson, OptionsJson
+            options.error_messages["invalid"] = (
+                f"Enter a JSON object of names and values: nested {MOST_NESTED} levels at most, without NUL, halves of "
+                "surrogate pairs, NaN and infinite numbers."
+            )
         for name in left_out.keys() & self.fields.keys():
             self.fields[name].required = False
             self.fields[name].help_text = left_out[name]

@@ -14,6 +14,7 @@ from django.db import transaction
 from musicsync.management.base import bad_usage, positive
 from musicsync.models import Budget, Provider
 from musicsync.providers import registry
+from musicsync.providers.base import MOST_NESTED, BadOptions, check_options
 from musicsync.sync import checks
 
 _LIMITS = ("rate", "burst", "per_day", "per_month", "concurrency")
@@ -170,9 +171,16 @@ def _whole_or_none(text: str) -> int | float | None:
 def _document(name: str) -> Any:
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        return json.loads(text)
+        options = json.loads(text)
     except (OSError, ValueError) as error:
         raise ArgumentTypeError(f"{name} cannot be read as JSON: {error}") from error
+    except RecursionError as error:
+        raise ArgumentTypeError(f"{name} is nested deeper than {MOST_NESTED} levels") from error
+    try:
+        check_options(options)
+    except BadOptions as error:
+        raise ArgumentTypeError(f"{name}: {error}") from error
+    return options
 
 
 @contextmanager

@@ -222,8 +222,6 @@ class Provider(models.Model):
             raise ValidationError({"base_url": str(error)}) from error
 
     def _check_options(self) -> None:
-        if not isinstance(self.options, dict):
-            raise ValidationError({"options": "No JSON object of names and values."})
         try:
             registry.adapter_of(self)
         except BadOptions as error:

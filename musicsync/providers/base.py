@@ -1,5 +1,6 @@
 """The contract that every provider's adapter fills in. How to write one: docs/adding-a-provider.md."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from http.client import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS
@@ -31,6 +32,40 @@ class BadOptions(MusicsyncError):
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("options: " + " ".join(mistakes))
         self.mistakes = mistakes
+
+
+MOST_NESTED = 50
+"""Objects and lists of options within each other."""
+
+
+def check_options(options: object) -> None:
+    """Check that options, whatever adapter they are for, are JSON that the database takes and people can read.
+
+    Raises:
+        BadOptions: they are no object, nested too deeply, or hold a text or number that cannot be stored.
+    """
+    if not isinstance(options, dict):
+        raise BadOptions(["no JSON object of names and values."])
+    level: list[object] = [options]
+    for _ in range(MOST_NESTED):
+        inner: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                inner += [*value, *value.values()]
+            elif isinstance(value, list):
+                inner += value
+            elif not _can_be_stored(value):
+                raise BadOptions([f"{one_line(ascii(value), 60)} holds a character or number that cannot be stored."])
+        level = inner
+    if level:
+        raise BadOptions([f"nested deeper than {MOST_NESTED} levels."])
+
+
+def _can_be_stored(value: object) -> bool:
+    """Tell what PostgreSQL takes: no NUL, no half of a surrogate pair, nothing but numbers."""
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def one_line(text: str, limit: int = 200) -> str:

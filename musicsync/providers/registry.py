@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from musicsync.providers.base import Adapter
+from musicsync.providers.base import Adapter, check_options
 from musicsync.providers.deezer import Deezer
 from musicsync.providers.discogs import Discogs
 from musicsync.providers.feed import Feed
@@ -67,6 +67,7 @@ def adapter_of(provider: Configured) -> Adapter:
     Raises:
         MusicsyncError: there is none of this name, or the options are none that it takes.
     """
+    check_options(provider.options)
     return get(provider.adapter).configured(provider.options)
 
 

@@ -285,6 +285,20 @@ def test_all_files_are_read_in_order_and_the_last_word_counts(folder: Path) -> N
     assert SourceTrack.objects.get(external_id="4").fields["title"] == "Anew 4"
 
 
+def test_a_full_run_does_not_forget_the_files_that_were_read_since_the_one_before(folder: Path) -> None:
+    for day in (1, 2, 3):
+        write(folder / f"delta-{day}.csv", [row(day)])
+    provider = made(folder, path="delta-*.csv", files="all")
+    sync(provider)
+    write(folder / "delta-4.csv", [row(4)])
+    sync(provider, "incremental")
+    watermark = Scope.objects.get().watermark
+    assert "/delta-4.csv/" in (watermark or "")
+    sync(provider)
+    assert Scope.objects.get().watermark == watermark
+    assert Fetch.objects.filter(run=sync(provider, "incremental")).count() == 1
+
+
 def test_a_file_of_a_web_server_is_downloaded_once_and_asked_for_once_a_run(folder: Path) -> None:
     content = "".join(f"{one}\n" for one in [HEADER, *[row(number) for number in range(35)]]).encode()
     whole, same = answer(gzip.compress(content), "200 OK", 'ETag: "v1"'), answer(b"", "304 Not Modified")

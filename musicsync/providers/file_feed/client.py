@@ -76,11 +76,11 @@ class FileClient:
         known = name if any((file.name, file.mark) == (name, mark) for file in files) else ""
         behind = request.params.get(AFTER, known)
         found = next((file for file in files if file.name > behind), None)
+        # The mark of the last file stands for all of them, as the watermark does.
         last = files[-1]
-        current = (found or last).mark
-        if current == etag:
-            return _answer(current)
-        return _answer(current, Look(found=found, watermark=f"{last.name}/{last.mark}"))
+        if last.mark == etag:
+            return _answer(last.mark)
+        return _answer(last.mark, Look(found=found, watermark=f"{last.name}/{last.mark}"))
 
     def _page(self, request: Request, etag: str | None, turn: Turn) -> Response:
         state = request.state

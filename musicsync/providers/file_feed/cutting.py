@@ -1,12 +1,14 @@
 """The records of a file, a page at a time: where each begins and ends in its bytes, and which lines are none.
 
 A quote that is never closed makes the rest of a CSV file one record. So a record that cannot be read costs its first
-line alone, and reading goes on with the line behind it. Nothing here holds more than a page and a record.
+line alone, and reading goes on with the line behind it; one that is whole but too long is left out as one. Nothing here
+holds more than a page and a record.
 """
 
 import csv
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
@@ -19,11 +21,23 @@ from musicsync.records import Permanent
 
 LONGEST_RECORD = 1_000_000
 """Bytes of a record; a track has a few hundred."""
+LONGEST_SKIPPED = 64_000_000
+"""Bytes of a record that is too long, up to which its end is looked for."""
+# A cell is no longer than its record, which is measured here.
+csv.field_size_limit(LONGEST_RECORD)
 MOST_PAGE_BYTES = 4_000_000
 _CHUNK = 65_536
 _EXCERPT = 300
 _BOM = b"\xef\xbb\xbf"
-_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_OTHER_FORMS = {
+    b"\xff\xfe\0\0": "in UTF-32: ask for it in UTF-8, or convert it",
+    b"\0\0\xfe\xff": "in UTF-32: ask for it in UTF-8, or convert it",
+    b"\xff\xfe": "in UTF-16: ask for it in UTF-8, or convert it",
+    b"\xfe\xff": "in UTF-16: ask for it in UTF-8, or convert it",
+    b"\x1f\x8b": "gzip within gzip: have it packed once",
+}
+"""What files begin with that are of another form."""
+_OF_CR = "its lines end in CR alone: have them end in LF or CRLF"
 _JSON = msgspec.json.Encoder()
 # So much deeper than by itself a line may stand in a page.
 _WITHIN = (b"[" * 50, b"]" * 50)
@@ -75,6 +89,10 @@ class _NoRecord(ValueError):
         self.is_whole = is_whole
 
 
+class _TooLong(_NoRecord):
+    """The record under way is longer than any that is read."""
+
+
 class _Lines:
     """The lines of a file as text, from a position on; knows where the record under way begins.
 
@@ -100,7 +118,7 @@ class _Lines:
         self.is_ended = raw.endswith(b"\n")
         self.at = Position(self.at.offset + len(raw), self.at.line + 1)
         if self.at.offset - self._record.offset > LONGEST_RECORD:
-            raise _NoRecord(f"it is longer than {LONGEST_RECORD:,} bytes: a quote that is not closed, or no line ends")
+            raise _TooLong(f"it is longer than {LONGEST_RECORD:,} bytes: a quote that is not closed, or no line ends")
         return raw.decode(self._encoding, "surrogateescape")
 
     def begin(self) -> int:
@@ -115,6 +133,20 @@ class _Lines:
         while not line.endswith(b"\n") and (line := self._source.readline(_CHUNK)):
             offset += len(line)
         self.at = Position(offset, self._record.line + 1)
+
+    def go_behind_whole(self, record: re.Pattern[bytes]) -> bool:
+        """Go behind the record under way if it is a whole one; tell whether it is."""
+        self._source.seek(self._record.offset)
+        found = record.match(self._source.read(LONGEST_SKIPPED))
+        if found:
+            self.at = Position(self._record.offset + found.end(), self._record.line + found[0].count(b"\n"))
+            self._source.seek(self.at.offset)
+        return found is not None
+
+    @property
+    def has_cr(self) -> bool:
+        """Tell whether a CR stands alone in the first line of the record under way."""
+        return b"\r" in self._first.removesuffix(b"\n").removesuffix(b"\r")
 
     @property
     def is_one(self) -> bool:
@@ -147,9 +179,12 @@ def cut(source: BinaryIO, form: Form, start: Position, rows: int) -> Cut:
         except _NoRecord as error:
             if lines.is_one and not lines.is_ended and lines.at.offset >= size:
                 raise _cut_off(number) from error
-            if not error.is_whole:
+            reason = str(error)
+            if isinstance(error, _TooLong) and columns and lines.go_behind_whole(_whole(form, len(columns))):
+                reason = f"it is longer than {LONGEST_RECORD:,} bytes"
+            elif not error.is_whole:
                 lines.go_behind_first()
-            page.skipped.append(Skipped(number, one_line(str(error)), lines.excerpt))
+            page.skipped.append(Skipped(number, one_line(reason), lines.excerpt))
         else:
             if item is not None:
                 page.items.append(msgspec.Raw(item))
@@ -161,12 +196,13 @@ def cut(source: BinaryIO, form: Form, start: Position, rows: int) -> Cut:
 def _header(source: BinaryIO, form: Form) -> tuple[Position, list[str] | None]:
     """Return where the first record begins, and the names of its cells where the file is CSV."""
     source.seek(0)
-    head = source.read(len(_BOM))
+    head = source.read(4)
     if not head:
         raise Permanent("the file is empty: is its upload still under way? When it is whole, start another run")
-    if head.startswith(_WIDE_BOMS):
-        raise Permanent("the file is in UTF-16: ask for it in UTF-8, or convert it")
-    start = Position(len(_BOM) if head == _BOM and form.encoding == "utf-8" else 0)
+    for begins, other in _OTHER_FORMS.items():
+        if head.startswith(begins):
+            raise Permanent(f"the file is {other}")
+    start = Position(len(_BOM) if head.startswith(_BOM) and form.encoding == "utf-8" else 0)
     if not form.is_csv or form.columns:
         return start, form.columns
     lines = _Lines(source, form.encoding, start)
@@ -174,7 +210,8 @@ def _header(source: BinaryIO, form: Form) -> tuple[Position, list[str] | None]:
         columns = [name.strip() for name in next(_rows(lines, form), [])]
         _encoded(columns, form.encoding)
     except (_NoRecord, csv.Error) as error:
-        raise Permanent(f"the header of the file, line 1, cannot be read: {one_line(str(error))}") from error
+        reason = _OF_CR if lines.has_cr else one_line(str(error))
+        raise Permanent(f"the header of the file, line 1, cannot be read: {reason}") from error
     return lines.at, columns
 
 
@@ -186,12 +223,29 @@ def _csv_reader(lines: _Lines, form: Form, columns: list[str] | None) -> Callabl
         try:
             row = next(rows)
         except csv.Error as error:
+            if lines.has_cr and lines.is_one:
+                raise _NoRecord(_OF_CR) from error
             raise _NoRecord(f"it is no CSV ({error}): is a quote not closed or not doubled?") from error
         if row and len(row) != expected:
             raise _NoRecord(f"it has {len(row)} cells, and there are {expected} columns")
+        if row and [name.strip() for name in row] == columns:
+            raise _NoRecord("it repeats the names of the columns: files were put together", is_whole=True)
         return _encoded(row, form.encoding) if row else None
 
     return read
+
+
+def _whole(form: Form, cells: int) -> re.Pattern[bytes]:
+    """Return what a whole record of so many cells is, line end included; nothing is gone over twice."""
+    separator = form.separator.encode(form.encoding)
+    mark = re.escape(separator)
+    cell = rb"(?:[^\n%b]++|(?!%b)[^\n])*+" % (re.escape(separator[:1]), mark)
+    if form.quote:
+        quote = form.quote.encode(form.encoding)
+        first, whole = re.escape(quote[:1]), re.escape(quote)
+        inner = rb"(?:[^%b]++|(?!%b).|%b)*+" % (first, whole, whole * 2)
+        cell = rb"(?:%b%b%b|(?!%b)%b)" % (whole, inner, whole, whole, cell)
+    return re.compile(rb"%b(?:%b%b){%d}\r?\n" % (cell, mark, cell, cells - 1), re.DOTALL)
 
 
 def _rows(lines: _Lines, form: Form) -> Iterator[list[str]]:
@@ -232,7 +286,7 @@ def _check_json(line: bytes) -> None:
         try:
             json.loads(text, parse_int=float)
         except json.JSONDecodeError as error:
-            raise _NoRecord(f"it is no JSON by itself: {error.msg}") from error
+            raise _NoRecord(f"it is no JSON by itself ({error.msg}): each line must be one JSON object") from error
         except RecursionError as error:
             raise _NoRecord("it is nested too deeply") from error
 

@@ -138,6 +138,10 @@ def _split(base_url: str) -> tuple[str, str]:
         parts = urlsplit(base_url)
     except ValueError as error:
         raise MusicsyncError(f"{base_url} is no folder: {error}") from error
+    if parts.query or parts.fragment:
+        raise MusicsyncError(
+            f"{base_url} is no folder: a folder has no query; write ? and # of its name as %3F and %23"
+        )
     return parts.netloc, parts.path
 
 

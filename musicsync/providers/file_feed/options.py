@@ -1,6 +1,7 @@
 """What an operator says of files: which they are, what form they have, and which column or field is what."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -33,7 +34,7 @@ _FORMULA = "="
 
 Path = Annotated[str, Meta(pattern=r"^[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]*$", max_length=300)]
 """A file below the base URL; in a folder its name may be a pattern."""
-Character = Annotated[str, Meta(pattern=r"^[^\r\n\x00]$")]
+Character = Annotated[str, Meta(pattern=r"^[^\r\n\x00]$", max_length=1)]
 Column = Annotated[str, Meta(min_length=1)]
 
 
@@ -122,7 +123,7 @@ def read(given: Mapping[str, Any]) -> Options:
         BadOptions: something is wrong with them.
     """
     options = read_as(Options, _by_columns(given))
-    if mistakes := list(filter(None, (_wrong_path(options.path), _wrong_form(options)))):
+    if mistakes := list(filter(None, (_wrong_path(options.path), _wrong_form(options), _wrong_columns(options)))):
         raise BadOptions(mistakes)
     return options
 
@@ -145,6 +146,17 @@ def _wrong_form(options: Options) -> str:
         return "quote: is what stands between two cells too: choose another one, or null for none."
     if options.files == "all" and not options.is_pattern:
         return "files: the path names one file: write a pattern, such as delta-*.csv, or leave files out."
+    return ""
+
+
+def _wrong_columns(options: Options) -> str:
+    """Return what of the columns that are named no file could have: of a header each run says so."""
+    named = Counter(options.columns or [])
+    if twice := [name for name, number in named.items() if number > 1]:
+        return f"columns: {twice[0]!r} is named twice: each column needs a name of its own."
+    for option, column in options.columns_read().items() if named else ():
+        if column not in named:
+            return f"{option}: {column!r} is none of the option columns."
     return ""
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 
 from msgspec import Struct
 
+from musicsync.providers.base import one_line
 from musicsync.providers.file_feed.answers import Found
 from musicsync.providers.file_feed.folders import Folder, Named, changed
 from musicsync.providers.file_feed.options import Options
@@ -19,6 +20,9 @@ from musicsync.records import Gone, MusicsyncError, Permanent, Request, Response
 
 UNPACK_WITHIN_SECONDS = 10.0
 """What took longer to download is unpacked in the next step: both have to end before the time limit of a task."""
+
+_ENCODINGS = ("", "identity", "gzip", "x-gzip")
+_SINCE = {"If-None-Match", "If-Modified-Since"}
 
 
 class Turn(Struct, frozen=True):
@@ -110,7 +114,9 @@ class OfServer:
 
     def head(self, size: int, turn: Turn) -> tuple[bytes, bool]:
         """Return the first bytes of the file, and whether these are all; the rest is not fetched."""
-        _, found = self._start({}, size, turn)
+        answer, found = self._start({}, size, turn)
+        # Without a version a run would end at once, so a test has to say so.
+        self._version(answer.headers)
         return found[:size], len(found) <= size
 
     def check(self, file: Found) -> None:
@@ -136,13 +142,30 @@ class OfServer:
         return self._ask(conditions, take, turn), bytes(found)
 
     def _ask(self, conditions: Mapping[str, str], take: Take, turn: Turn) -> Response:
+        """Ask for the file, and take no answer that does not fit the conditions."""
+
+        def check(status: int, headers: dict[str, str], pieces: Iterator[bytes]) -> None:
+            if status == HTTPStatus.PARTIAL_CONTENT and "Range" not in conditions:
+                raise Permanent(f"the server sent a part of {self._name} (206), though it was asked for the whole")
+            if (encoding := headers.get("content-encoding", "").strip().lower()) not in _ENCODINGS:
+                raise Permanent(
+                    f"the server sent {self._name} encoded as {one_line(encoding, 40)!r} (Content-Encoding), which was "
+                    "not asked for: let it send the file as it is, or as gzip"
+                )
+            take(status, headers, pieces)
+
         try:
-            return self._client.download(
-                self._request, conditions, take, sending=turn.sending, before_redirect=turn.before_redirect
+            answer = self._client.download(
+                self._request, conditions, check, sending=turn.sending, before_redirect=turn.before_redirect
             )
         except Gone as error:
             # Of a file that is away nothing is known, least of all that its tracks are no more.
             raise Permanent(f"{error}: look whether it was delivered, or correct the option path") from error
+        if answer.status == HTTPStatus.NOT_MODIFIED and not conditions.keys() & _SINCE:
+            raise Permanent(
+                f"the server says that {self._name} is not modified (304), though nothing was said of what is known"
+            )
+        return answer
 
     def _version(self, headers: Mapping[str, str]) -> str:
         version = headers.get("etag") or headers.get("last-modified")
@@ -156,44 +179,74 @@ class OfServer:
     def _make(self, draft: Path, file: Found, turn: Turn) -> None:
         """Download the file and unpack it; what took too long is gone on with where it was."""
         part, began = draft.with_suffix(".part"), time.monotonic()
-        self._download(part, file, turn)
-        with part.open("rb") as there:
-            if not is_packed(there):
-                part.replace(draft)
-                return
-            if time.monotonic() - began > UNPACK_WITHIN_SECONDS:
-                raise Shed(f"{self._name} is here, and is unpacked next")
-            self._spool.pour(there, draft)
+        try:
+            self._download(part, file, turn)
+            with part.open("rb") as there:
+                if not is_packed(there):
+                    part.replace(draft)
+                    return
+                if time.monotonic() - began > UNPACK_WITHIN_SECONDS:
+                    raise Shed(f"{self._name} is here, and is unpacked next")
+                self._spool.pour(there, draft, beside=part.stat().st_size)
+        except Permanent:
+            # It would fail in the same way for ever, and count as in use.
+            part.unlink(missing_ok=True)
+            raise
         part.unlink()
 
     def _download(self, part: Path, file: Found, turn: Turn) -> None:
-        """Fetch what the part lacks of the file.
+        """Fetch what the part lacks of the file, or all of it where the server does not go on with it.
 
         Raises:
             Shed: it did not come to its end, but further than before.
+            Permanent: it did not come to its end again, and is not gone on with.
         """
         had = _size_of(part, file.version)
-        # The last byte is asked for again, so that there is something to be sent of a file that is whole.
-        start = max(0, had - 1)
-        rest = {"Range": f"bytes={start}-", "If-Range": file.version}
+        # The last byte is asked for again, so that there is something to be sent of a file that is whole. By a weak
+        # ETag nobody may ask for the rest (RFC 9110, 13.1.5).
+        start = 0 if file.version.startswith("W/") else max(0, had - 1)
+        began: list[int] = []
 
         def take(status: int, headers: dict[str, str], pieces: Iterator[bytes]) -> None:
-            if self._version(headers) != file.version:
-                raise changed(self._name)
             begin = start if status == HTTPStatus.PARTIAL_CONTENT else 0
             if begin and not headers.get("content-range", "").startswith(f"bytes {begin}-"):
                 raise Permanent(f"the server sent another part of {self._name} than the one it was asked for")
+            began.append(begin)
+            if self._version(headers) != file.version:
+                raise changed(self._name)
+            if (length := headers.get("content-length", "")).isdecimal():
+                self._spool.check_size(begin + int(length))
             with part.open("r+b" if begin else "wb") as copy:
                 copy.seek(begin)
                 self._spool.fill(copy, pieces)
 
         try:
-            self._ask(rest if start else {}, take, turn)
+            self._ask_for_rest(start, file.version, take, turn, began)
         except Transient as error:
             got = _size_of(part, file.version)
+            if had and began[-1:] == [0]:
+                raise Permanent(
+                    f"{self._name}: the server broke off again, after {got:,} bytes, and does not go on where it was, "
+                    "which takes Range and an ETag that is not weak: ask for that, for a smaller file, or put the file "
+                    "into a folder"
+                ) from error
             if got > had:
                 raise Shed(f"{self._name}: {got:,} bytes are here, and the rest follows ({error})") from error
             raise
+
+    def _ask_for_rest(self, start: int, version: str, take: Take, turn: Turn, began: list[int]) -> None:
+        """Ask for the file from a place on; once more for all of it where the server has no rest that fits."""
+        if start:
+            try:
+                self._ask({"Range": f"bytes={start}-", "If-Range": version}, take, turn)
+            except Permanent:
+                if began:
+                    raise
+                turn.before_redirect()
+            else:
+                return
+            turn = Turn(None, turn.before_redirect)
+        self._ask({}, take, turn)
 
 
 def marked(files: list[Named]) -> list[Found]:

@@ -41,45 +41,64 @@ class Spool:
     def copy(self, source: str, version: str, make: Callable[[Path], None]) -> Path:
         """Return the copy of a version, which counts as used now; where there is none, ``make`` writes it to a path.
 
-        What is at that path already was left there by one that did not come to its end, of whatever version.
+        Nothing is left at that path where it fails.
 
         Raises:
             Shed: another process makes a copy of the source at present.
-            MusicsyncError: the folder cannot be written, or the copies would be too large.
+            Permanent: it alone is larger than all copies together may be.
+            MusicsyncError: the folder cannot be written, or the copies that are in use leave too little room.
         """
         path = self._folder / f"{_key(source)}-{_key(version)}"
         if _touched(path):
             return path
         with self._making(source) as draft:
             if not _touched(path):
-                make(draft)
-                draft.replace(path)
+                try:
+                    make(draft)
+                    draft.replace(path)
+                finally:
+                    # What failed half-way would count as in use.
+                    draft.unlink(missing_ok=True)
             self._drop_others(source, path)
         return path
 
-    def pour(self, packed: BinaryIO, draft: Path) -> None:
-        """Write the content of a file, unpacked where it is gzip.
+    def pour(self, packed: BinaryIO, draft: Path, beside: int = 0) -> None:
+        """Write the content of a file, unpacked where it is gzip; it takes so many bytes ``beside`` until then.
 
         Raises:
-            Permanent: it is damaged, cut off, or takes too long to unpack.
+            Permanent: it is damaged, cut off, or takes too long to unpack; or as ``copy`` does.
             MusicsyncError: as ``copy`` does.
         """
         with draft.open("wb") as copy:
-            self.fill(copy, _plain_chunks(packed))
+            self.fill(copy, _plain_chunks(packed), beside)
 
-    def fill(self, copy: BinaryIO, chunks: Iterable[bytes]) -> None:
-        """Write what comes, as long as there is room for it.
+    def fill(self, copy: BinaryIO, chunks: Iterable[bytes], beside: int = 0) -> None:
+        """Write what comes, as long as there is room for it; ``beside`` is as in ``pour``.
 
         Raises:
-            MusicsyncError: as ``copy`` does.
+            Permanent, MusicsyncError: as ``copy`` does.
         """
-        left = 0
+        left, taken = 0, copy.tell() + beside
         for chunk in chunks:
+            self.check_size(taken + len(chunk))
             if len(chunk) > left:
-                left = max(len(chunk), self._step)
+                left = min(max(len(chunk), self._step), self._most - taken)
                 self._make_room(left)
             left -= len(chunk)
+            taken += len(chunk)
             copy.write(chunk)
+
+    def check_size(self, size: int) -> None:
+        """Check that one file of so many bytes may be there at all.
+
+        Raises:
+            Permanent: it may not.
+        """
+        if size > self._most:
+            raise Permanent(
+                f"the file takes {size / 1_000_000:,.0f} MB or more, and MUSICSYNC_SPOOL_MB allows all copies together "
+                f"{self._most // 1_000_000:,} MB: raise it where the disk has room, or ask for smaller files"
+            )
 
     def _make_room(self, size: int) -> None:
         """Delete what was not used for longest, until there is room for so many bytes more.
@@ -128,8 +147,8 @@ class Spool:
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for path in self._folder.iterdir():
-            # A lock that is deleted would lock nothing any more.
-            if path.suffix != ".lock":
+            # A lock that is deleted would lock nothing any more, and a note is of no size.
+            if path.suffix not in (".lock", ".version"):
                 with suppress(FileNotFoundError):
                     yield path, path.stat()
 

@@ -20,6 +20,25 @@ _CREDENTIAL = re.compile(
     re.IGNORECASE,
 )
 """What parameters are named by which providers take a key, a token or a password."""
+_OF_HTTP = frozenset(
+    {
+        *(
+            "accept",
+            "accept-encoding",
+            "connection",
+            "expect",
+            "host",
+            "keep-alive",
+            "range",
+            "te",
+            "trailer",
+            "upgrade",
+        ),
+        *("content-encoding", "content-length", "content-type", "transfer-encoding", "user-agent"),
+        *("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since"),
+        *("proxy-authorization", "proxy-connection"),
+    }
+)
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 Form = TypeVar("Form", bound=Struct)
@@ -252,6 +271,8 @@ def read_as(form: type[Form], given: Mapping[str, Any]) -> Form:
         raise BadOptions(["artist: is missing: say where each of the artists has its name."])
     if mistakes := [_is_credential(name) for name in options.params if _CREDENTIAL.fullmatch(name)]:
         raise BadOptions(mistakes)
+    if isinstance(options.auth, HeaderAuth) and options.auth.name.lower() in _OF_HTTP:
+        raise BadOptions([f"auth.name: {options.auth.name} is a header of HTTP itself: name that of the credential."])
     return cast("Form", options)
 
 

@@ -149,20 +149,67 @@ def test_a_server_that_sends_all_again_is_read_from_the_start(made: Making) -> N
         assert said(client.get(page()))["items"] == [["1", "a"], ["2", "b"]]
 
 
-@pytest.mark.parametrize(
-    ("second", "says"),
-    [
-        (whole(b"id,title\n9,z\n", '"v2"'), "all.csv has changed since this run began to read it"),
-        (whole(b"xx", '"v1"', "206 Partial Content", "Content-Range: bytes 0-1/21"), "sent another part of all.csv"),
-    ],
-)
-def test_what_is_no_rest_of_the_same_file_is_not_put_together_with_it(made: Making, second: bytes, says: str) -> None:
-    with serving(broken(CSV[:10], len(CSV)), second) as server:
+ANOTHER_PART = whole(b"xx", '"v1"', "206 Partial Content", "Content-Range: bytes 0-1/21")
+
+
+@pytest.mark.parametrize("refusal", [answer(b"", "416 Range Not Satisfiable"), answer(b"", "400 No"), ANOTHER_PART])
+def test_a_server_without_a_rest_that_fits_is_asked_for_all_of_it(made: Making, refusal: bytes) -> None:
+    turns: list[str] = []
+    with serving(broken(CSV[:10], len(CSV)), refusal, whole()) as server:
         client = made(server)
         with pytest.raises(Shed):
             client.get(page())
-        with pytest.raises(Permanent, match=says):
+        found = client.get(page(), before_redirect=lambda: turns.append("taken"))
+    assert (said(found)["items"], turns) == ([["1", "a"], ["2", "b"]], ["taken"])
+    assert [field(request, "Range") for request in server.requests] == [None, "bytes=9-", None]
+
+
+def test_a_rest_of_another_version_is_not_put_together_with_the_part(made: Making, tmp_path: Path) -> None:
+    with serving(broken(CSV[:10], len(CSV)), whole(b"id,title\n9,z\n", '"v2"')) as server:
+        client = made(server)
+        with pytest.raises(Shed):
             client.get(page())
+        with pytest.raises(Permanent, match="all.csv has changed since this run began to read it"):
+            client.get(page())
+    assert not list((tmp_path / "spool").glob("*.part"))
+
+
+def test_nothing_is_gone_on_with_by_a_weak_etag(made: Making) -> None:
+    with serving(broken(CSV[:10], len(CSV), 'W/"v1"'), whole(CSV, 'W/"v1"')) as server:
+        client = made(server)
+        with pytest.raises(Shed):
+            client.get(page('W/"v1"'))
+        assert said(client.get(page('W/"v1"')))["items"] == [["1", "a"], ["2", "b"]]
+    assert [(field(request, "Range"), field(request, "If-Range")) for request in server.requests] == [(None, None)] * 2
+
+
+@pytest.mark.parametrize("etag", ['"v1"', 'W/"v1"'])
+def test_a_server_that_breaks_off_and_does_not_go_on_is_not_asked_for_ever(made: Making, etag: str) -> None:
+    with serving(broken(CSV[:10], len(CSV), etag), *[broken(CSV[:15], len(CSV), etag)] * 2) as server:
+        client = made(server)
+        with pytest.raises(Shed):
+            client.get(page(etag))
+        with pytest.raises(Permanent, match="the server broke off again, after 15 bytes, and does not go on where it"):
+            client.get(page(etag))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (whole(CSV, '"v1"', "206 Partial Content", "Content-Range: bytes 0-20/90"), "sent a part of all.csv .206., th"),
+        (answer(b"", "304 Not Modified", 'ETag: "v1"'), "all.csv is not modified .304., though"),
+        (whole(CSV, '"v1"', "200 OK", "Content-Encoding: br"), "sent all.csv encoded as 'br' .Content-Encoding., whi"),
+    ],
+)
+@pytest.mark.parametrize("request_", [LOOK, SAMPLE, page()])
+def test_an_answer_that_was_not_asked_for_is_none(made: Making, wrong: bytes, says: str, request_: Request) -> None:
+    with serving(wrong) as server, pytest.raises(Permanent, match=says):
+        made(server).get(request_)
+
+
+def test_a_test_says_what_a_run_would_fail_for(made: Making) -> None:
+    with serving(answer(CSV)) as server, pytest.raises(Permanent, match="states neither ETag nor Last-Modified of all"):
+        made(server).get(SAMPLE)
 
 
 def test_the_part_of_another_version_is_not_gone_on_with(made: Making) -> None:
@@ -194,10 +241,12 @@ def test_a_file_that_is_away_is_an_error_and_not_gone(made: Making) -> None:
         made(server).get(LOOK)
 
 
-def test_a_download_that_is_larger_than_the_room_for_it_stops(made: Making, tmp_path: Path) -> None:
-    with serving(whole(b"x" * 11_000_000)) as server, pytest.raises(MusicsyncError, match="MUSICSYNC_SPOOL_MB"):
-        made(server).get(page())
-    assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) <= 10_000_000
+def test_a_download_that_is_larger_than_the_room_for_it_stops_and_is_not_kept(made: Making, tmp_path: Path) -> None:
+    without_length = b'HTTP/1.0 200 OK\r\nETag: "v1"\r\n\r\n'
+    for sent in (broken(b"", 10**10), without_length + b"x" * 11_000_000, whole(gzip.compress(b"x" * 11_000_000))):
+        with serving(sent) as server, pytest.raises(Permanent, match=r"the file takes 1.* MB .* MUSICSYNC_SPOOL_MB"):
+            made(server).get(page())
+        assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) < 100
 
 
 def test_a_test_reads_the_start_alone_and_keeps_nothing(made: Making, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Records cut out of files: none is lost, whatever stands beside it, and no more is held than a page."""
 
 import csv
+import gzip
 import io
 import json
 import tracemalloc
@@ -50,7 +51,7 @@ def test_pages_have_so_many_rows_each_with_its_line() -> None:
 )
 def test_whatever_csv_says_comes_back(rows: list[list[str]], page: int) -> None:
     written = io.StringIO(newline="")
-    csv.writer(written, quoting=csv.QUOTE_ALL).writerows([["a", "b"], *rows])
+    csv.writer(written, quoting=csv.QUOTE_ALL).writerows([["the first", "the second"], *rows])
     found = pages(written.getvalue().encode(), rows=page)
     assert items(found) == rows
     assert skipped(found) == []
@@ -74,6 +75,8 @@ def test_whatever_lines_of_json_say_comes_back(values: list[Any], page: int) -> 
         (b'1,"a\n2,b\xff\n3,c\n', ["3"], [(2, NO_CSV.format("unexpected end of data")), (3, "it is not in utf-8 ")]),
         # Of a whole record in several lines none is taken for a record of its own.
         (b'1,"a\nb\xff,x\nc"\n3,c\n', ["3"], [(2, "it is not in utf-8 (byte 0xff): set the option encoding")]),
+        (b"1,a\nid, title\n2,b\n", ["1", "2"], [(3, "it repeats the names of the columns: files were put together")]),
+        (b"1,a\n2,b\r3,c\n4,d\n", ["1", "4"], [(3, "its lines end in CR alone: have them end in LF or CRLF")]),
         # What two wrong quotes have between them is not lost.
         (b'1,"a\n2,b\n3,c",x\n4,d\n', ["2", "4"], [(2, "it has 3 cells, "), (4, "it has 3 cells, ")]),
     ],
@@ -89,8 +92,11 @@ def test_a_row_that_is_none_costs_itself_alone(content: bytes, kept: list[str], 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"{", "it is no JSON by itself: "),
-        (b'{"a": 1}]', "it is no JSON by itself: Extra data"),
+        (
+            b"{",
+            "it is no JSON by itself (Expecting property name enclosed in double quotes): each line must be one JSON ",
+        ),
+        (b'{"a": 1}]', "it is no JSON by itself (Extra data)"),
         (b'{"a": "\xe9"}', "it is not in utf-8 (byte 0xe9)"),
         (b"[" * 100_000 + b"]" * 100_000, "it is nested too deeply"),
     ],
@@ -112,12 +118,28 @@ def test_a_record_that_never_ends_is_no_more_than_its_first_line(monkeypatch: py
     monkeypatch.setattr(cutting, "LONGEST_RECORD", 1000)
     found = pages(b"id,title\n1," + b"x" * 200_000 + b"\n2,b\n" + b'3,"' + b"y\n" * 600 + b"4,d\n", rows=10)
     assert [row[0] for row in items(found)] == ["2", "4"]
-    assert skipped(found)[0] == (
-        2,
-        "it is longer than 1,000 bytes: a quote that is not closed, or no line ends",
-    )
+    assert skipped(found)[0] == (2, "it is longer than 1,000 bytes")
+    assert skipped(found)[1] == (4, "it is longer than 1,000 bytes: a quote that is not closed, or no line ends")
     assert found[0].skipped[0].excerpt == "1," + "x" * 298
     assert [line for line, _ in skipped(found)] == [2, *range(4, 604)]
+
+
+def test_a_cell_may_be_as_long_as_a_record() -> None:
+    long = "x" * 900_000
+    assert items(pages(f'id,title\n1,"{long}"\n2,b\n'.encode())) == [["1", long], ["2", "b"]]
+
+
+@pytest.mark.parametrize("form", [CSV, Form(is_csv=True, separator="\u00a6", quote="\u00a8")])
+def test_a_whole_record_that_is_too_long_is_left_out_as_one(monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
+    monkeypatch.setattr(cutting, "LONGEST_RECORD", 1000)
+    for cell in ("y\n" * 600, "y" * 5000 + '\n""z""\n', '""' + "y,y\r\n" * 600 + '""'):
+        content = f'id,title\n1,a\n2,"{cell}"\r\n3,c\n4,"d"\n'
+        content = content.replace(",", form.separator).replace('"', form.quote or "")
+        for rows in (1, 10):
+            found = pages(content.encode(), form, rows)
+            assert [row[0] for row in items(found)] == ["1", "3", "4"]
+            assert [line for page in found for line in page.lines] == [2, 4 + cell.count("\n"), 5 + cell.count("\n")]
+            assert skipped(found) == [(3, "it is longer than 1,000 bytes")]
 
 
 def test_a_page_is_bounded_by_its_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +171,7 @@ def test_a_page_reads_its_own_part_of_the_file_and_the_header() -> None:
     found = cut(file, CSV, start, 1000)
     assert bytes(found.items[0]) == b'["100000","Song 100000"]'
     assert found.lines[-1] == 101_001
-    assert file.count == len("".join(lines[100_000:101_000])) + len("id,title\n") + 3
+    assert file.count == len("".join(lines[100_000:101_000])) + len("id,title\n") + 4
 
 
 def test_memory_does_not_grow_with_the_file() -> None:
@@ -175,6 +197,18 @@ def test_memory_does_not_grow_with_the_file() -> None:
         (b'id,title\n1,"a\nb\nc', CSV, "line 4, the last one, is cut off: is the upload"),
         (b'{"a": 1}\n{"a":', LINES, "line 2, the last one, is cut off: is the upload"),
         ("id,title\n".encode("utf-16"), CSV, "the file is in UTF-16: ask for it in UTF-8, or convert it"),
+        ("id,title\n".encode("utf-32"), CSV, "the file is in UTF-32: ask for it in UTF-8, or convert it"),
+        (gzip.compress(b"id,title\n"), CSV, "the file is gzip within gzip: have it packed once"),
+        (
+            b"id,title\r1,a\r2,b\r",
+            CSV,
+            "the header of the file, line 1, cannot be read: its lines end in CR alone: have",
+        ),
+        (
+            b"id,title\r" * 200_000,
+            CSV,
+            "the header of the file, line 1, cannot be read: its lines end in CR alone: have",
+        ),
         (b"id,tit\xfcle\n", CSV, "the header of the file, line 1, cannot be read: it is not in utf-8 (byte 0xfc)"),
         (b'id,"title\n1,a\n', CSV, "the header of the file, line 1, cannot be read: unexpected end of data"),
     ],

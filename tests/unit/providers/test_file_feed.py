@@ -55,6 +55,14 @@ def part(*rows: list[str], columns: str = "Track ID,Title", **more: object) -> d
         ({"track": {"id": "ID", "title": "=a["}}, "track.title: 'a[' is no JMESPath: "),
         ({"track": {"id": "ID", "title": "="}}, "track.title: Expected a JMESPath of 1 to 500 characters."),
         ({"track": {"id": "ID", "title": ""}}, "track.title: Expected a JMESPath of 1 to 500 characters."),
+        ({"delimiter": ",\n"}, "delimiter: "),
+        ({"columns": ["Track ID", "Name"]}, "track.title: 'Title' is none of the option columns."),
+        (
+            {"columns": ["Track ID", "Title"], "lists": {"ISRC": ";"}},
+            "lists.ISRC: 'ISRC' is none of the option columns.",
+        ),
+        ({"columns": ["Track ID", "Title", "Title"]}, "columns: 'Title' is named twice: each column needs a name of "),
+        ({"auth": {"in": "header", "name": "range"}}, "auth.name: range is a header of HTTP itself: name that of the "),
         ({"params": {"api_key": "x"}}, "params.api_key: is no place for a credential"),
     ],
 )

@@ -48,6 +48,8 @@ def test_files_are_named_by_a_pattern_in_the_order_of_their_names(feeds: Path) -
         "file:///srv/feeds/%00",
         "file://[::1/srv/feeds",
         "file:///",
+        "file:///srv/feeds?a",
+        "file:///srv/feeds#a",
     ],
 )
 def test_a_base_url_leads_into_an_allowed_folder_only(url: str) -> None:

@@ -61,16 +61,27 @@ def test_the_copies_never_exceed_their_bound(spool: Spool) -> None:
 
 def test_a_file_that_unpacks_to_more_than_there_is_room_for_stops_there(spool: Spool) -> None:
     bomb = gzip.compress(bytes(100 * MEGABYTE))
-    with pytest.raises(MusicsyncError, match="MUSICSYNC_SPOOL_MB"):
-        copy(spool, bomb)
-    assert sum(status.st_size for _, status in spool._files()) <= 10 * MEGABYTE
+    for _ in range(2):
+        with pytest.raises(Permanent, match="MUSICSYNC_SPOOL_MB"):
+            copy(spool, bomb)
+        assert not list(spool._files())
+
+
+def test_a_file_that_is_too_large_alone_keeps_no_other_from_being_read(spool: Spool) -> None:
+    with pytest.raises(
+        Permanent, match=r"the file takes 1\d MB or more, and MUSICSYNC_SPOOL_MB allows .* 10 MB: raise"
+    ):
+        copy(spool, gzip.compress(b"x" * 12 * MEGABYTE))
+    with pytest.raises(Permanent, match="MUSICSYNC_SPOOL_MB"):
+        spool.copy("a", "1", lambda draft: spool.pour(io.BytesIO(b"x" * 8 * MEGABYTE), draft, beside=3 * MEGABYTE))
+    assert copy(spool, b"y" * 10 * MEGABYTE, source="b").exists()
 
 
 @pytest.mark.parametrize("content", [gzip.compress(b"x" * 5000)[:-9], gzip.compress(b"x")[:-4] + b"xxxx", b"\x1f\x8bx"])
 def test_a_damaged_file_leaves_no_copy(spool: Spool, content: bytes) -> None:
     with pytest.raises(Permanent, match="the compressed file is damaged or cut off .*: is its upload still under way"):
         copy(spool, content)
-    assert copies(spool) == 0
+    assert not list(spool._files())
 
 
 def test_what_takes_too_long_to_unpack_is_said(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,7 @@ def parse(
         ({"params": {"api_key": "x"}}, "params.api_key: is no place for a credential"),
         ({"params": {"X-Auth-Token": "x"}}, "params.X-Auth-Token: is no place for a credential"),
         ({"auth": {"in": "header", "scheme": "Bearer s3cret"}}, "auth.scheme: "),
+        ({"auth": {"in": "header", "name": "Host"}}, "auth.name: Host is a header of HTTP itself: name that of the "),
         ({"params": {"limit": 5}}, "params[...]: Expected `str`, got `int`."),
         ({"track": {"id": "id", "title": "t", "artists": "a"}}, "artist: is missing: say where"),
     ],
