@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 from django.db import OperationalError, transaction
@@ -137,8 +137,13 @@ class Repairs(Struct, frozen=True):
     unheard: list[int]
 
 
-def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_SECONDS) -> Lease | Postponed | None:
+def claim(
+    fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_SECONDS, token: UUID | None = None
+) -> Lease | Postponed | None:
     """Lease the fetch and take the provider's next slot, in one statement.
+
+    ``token`` is the lease's. Who claims again by the same one, as the answer was lost with the connection, has the
+    lease that was taken then, and another slot.
 
     A slot that is too far away to be slept for, and no further than ``hold_seconds``, is held: the fetch waits, and has
     it when it is claimed in time. It waits, too, while another run has the same page in hand, and while a lookup, which
@@ -148,18 +153,19 @@ def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_S
     slot_before, slot_after = (f"coalesce(claimed.held_at + {MOVED}, {when})" for when in (SLOT_AT, TAKEN_AT))
     # Whoever waited for the budget's row meanwhile has a slot that is now, however long ago it began.
     horizon = f"greatest(claimed.now + interval '{LONGEST_SLEEP_SECONDS} s', clock_timestamp())"
+    token = token or uuid4()
     rows = sql.query(
         f"""
         WITH claimed AS (  -- the fetch, where it is due, and the slot that it held, where that is still to come
             UPDATE {_FETCH} f
-            SET status = 'leased', lease_token = gen_random_uuid(), started_at = clock_timestamp(),
+            SET status = 'leased', lease_token = %s, started_at = clock_timestamp(),
                 lease_expires_at = clock_timestamp() + make_interval(secs => %s),
                 attempts = f.attempts + 1, worker_id = %s, task_id = %s, slot_at = NULL
             FROM {_FETCH} was JOIN {_RUN} r ON r.id = was.run_id
                 JOIN {_PROVIDER} p ON p.id = r.provider_id JOIN {_BUDGET} b ON b.id = p.budget_id
                 LEFT JOIN {_CIRCUIT} c ON c.provider_id = p.id
             WHERE f.id = %s AND was.id = f.id AND r.status = 'running'
-              AND f.status IN ('pending', 'queued', 'waiting')
+              AND (f.status IN ('pending', 'queued', 'waiting') OR f.status = 'leased' AND f.lease_token = %s)
               AND (f.not_before IS NULL OR f.not_before <= clock_timestamp())
             RETURNING f.id, f.lease_token AS token, f.run_id, f.scope_id, r.provider_id, p.slug AS provider,
                       p.budget_id, r.mode, f.key, f.request, f.attempts, c.opened_at, clock_timestamp() AS now,
@@ -181,7 +187,7 @@ def claim(fetch_id: int, task_id: str = "", hold_seconds: float = LONGEST_HOLD_S
         )
         SELECT claimed.*, slot.* FROM claimed LEFT JOIN slot ON true
         """,  # noqa: S608
-        [LEASE_SECONDS, workers.current(), task_id, fetch_id, hold_seconds],
+        [token, LEASE_SECONDS, workers.current(), task_id, fetch_id, token, hold_seconds],
     )
     return _leased(rows[0]) if rows else None
 

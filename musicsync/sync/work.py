@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from hashlib import blake2b, sha256
 from http import HTTPStatus
+from uuid import uuid4
 
 from django.db import Error, connection
 from msgspec import Struct
@@ -79,7 +80,8 @@ def work(
         Exception: whatever was not foreseen, after it was noted on the row, which is tried again.
         SystemExit: this process is told to stop; the fetch was given back.
     """
-    lease = sql.patiently(lambda: fetches.claim(fetch_id, task_id, hold_seconds))
+    token = uuid4()
+    lease = sql.patiently(lambda: fetches.claim(fetch_id, task_id, hold_seconds, token))
     if lease is None:
         return Step()
     if isinstance(lease, Postponed):

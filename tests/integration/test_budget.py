@@ -1,6 +1,7 @@
 """How fast a provider is asked, and what happens when it asks for a pause."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -131,6 +132,18 @@ def test_what_is_not_claimed_uses_no_slot(one: Provider) -> None:
     assert after > before
     assert fetches.claim(held.id) is None
     assert Budget.objects.get().theoretical_arrival_at == after
+
+
+def test_who_claims_again_as_the_answer_was_lost_has_the_lease(one: Provider) -> None:
+    run = open_run(one, ["a"])
+    token = uuid4()
+    taken = fetches.claim(run.fetches.get().pk, token=token)
+    assert isinstance(taken, fetches.Lease)
+    assert fetches.claim(run.fetches.get().pk) is None
+    again = fetches.claim(run.fetches.get().pk, token=token)
+    assert isinstance(again, fetches.Lease)
+    assert again.token == taken.token == token
+    assert Fetch.objects.get().status == "leased"
 
 
 @pytest.mark.django_db
