@@ -70,6 +70,7 @@ bench: $(BENCHMARKS)
 	$(BIN)/python -m benchmarks.budgets
 	$(BIN)/python -m benchmarks.profile
 	$(BIN)/python -m benchmarks.parsing
+	$(BIN)/python -m benchmarks.files
 	$(BIN)/python -m benchmarks.freshness
 
 constraints: $(DEVELOPMENT)
