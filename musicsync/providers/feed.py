@@ -90,9 +90,7 @@ class Feed(Adapter):
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:
         """Return the empty key, the only one that a feed has."""
-        if kind != "feed" or key.strip():
-            raise keys.bad_scope(self.label, kind, key, {"feed": "empty"})
-        return ""
+        return keys.feed_key(self.label, kind, key)
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:
         """Return the first page: what came after the scope's watermark in incremental mode, otherwise everything."""

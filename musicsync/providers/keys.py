@@ -60,6 +60,17 @@ def has_gtin_length(key: str) -> bool:
     return sum(character.isdigit() for character in key) >= _SHORTEST_GTIN
 
 
+def feed_key(label: str, kind: ScopeKind, key: str) -> str:
+    """Return the empty key, the only one that a provider's one feed has.
+
+    Raises:
+        BadScope: it is another one, or of another kind.
+    """
+    if kind != "feed" or key.strip():
+        raise bad_scope(label, kind, key, {"feed": "empty"})
+    return ""
+
+
 def bad_scope(label: str, kind: ScopeKind, key: str, forms: dict[ScopeKind, str]) -> BadScope:
     """Return the error for a scope that a provider cannot follow; ``forms`` says in words what key each kind has."""
     if kind not in forms:

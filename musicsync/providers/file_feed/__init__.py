@@ -9,17 +9,15 @@ Rate:       nobody is asked but a disk. Every page takes a slot of the budget, a
 Form:       each row is a track, with its release and artists where it has them.
 """
 
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property
 from typing import Any
 
-import msgspec
-
 from musicsync.providers import keys, wire
-from musicsync.providers.base import Adapter, Scope, one_line
+from musicsync.providers.base import Scope, one_line
 from musicsync.providers.collect import PageBuilder
+from musicsync.providers.described import DescribedFeed
 from musicsync.providers.file_feed.answers import (
     AFTER,
     FILE,
@@ -38,70 +36,38 @@ from musicsync.providers.file_feed.answers import (
 from musicsync.providers.file_feed.cutting import Position
 from musicsync.providers.file_feed.options import Options, read
 from musicsync.providers.json_feed.fields import WrongItem
-from musicsync.providers.json_feed.items import Known
-from musicsync.records import Mode, MusicsyncError, Page, Permanent, RejectedItem, Request, Response, ScopeKind
+from musicsync.providers.json_feed.items import Known, Reader
+from musicsync.records import Mode, Page, Permanent, RejectedItem, Request, Response
 
-_JSON = msgspec.json.Encoder(order="deterministic")
-_MOST = 2**31
 _ENOUGH = 20
 """A file that begins with so many rows that cannot be read, and none that can, is not of the form that is expected."""
-_READS = 1
-"""Raised when more or other things are read by the same options, or pages are cut in another way."""
 
 
-class FileFeed(Adapter):
+class FileFeed(DescribedFeed[Options]):
     """Follows files of tracks that its provider's options describe."""
 
     name = "file-feed"
     label = "File feed"
-    base_url = ""
-    scope_kinds = ("feed",)
+    what = "a file feed"
+    reads = 1
     rate = 1000.0
     burst = 100
-    credential = "optional"
-    takes_options = True
     takes_folders = True
     volatile = True
     accept = "*/*"
 
-    def __init__(self, options: Options | None = None, parser_version: int = 1) -> None:
-        """Read as the options say; without them nothing can be read."""
-        self._given = options
-        self._reader = options.reader() if options else None
-        self.parser_version = parser_version
-
-    def configured(self, options: Mapping[str, Any]) -> Adapter:
-        """Return the adapter for these options, the same for the same.
+    @staticmethod
+    def described(options: Mapping[str, Any]) -> Options:
+        """Return the options checked.
 
         Raises:
             BadOptions: they are none that can be.
         """
-        return _configured(_JSON.encode(options))
+        return read(options)
 
-    @property
-    def options(self) -> Options:
-        """Return what it reads by.
-
-        Raises:
-            MusicsyncError: it was told nothing.
-        """
-        if self._given is None:
-            raise MusicsyncError("a file feed is read as its provider's options say: set them")
-        return self._given
-
-    def auth_headers(self, credential: str) -> dict[str, str]:
-        """Return the header that carries the credential, where one does."""
-        return self.options.auth.headers(credential)
-
-    def auth_params(self, credential: str) -> dict[str, str]:
-        """Return the parameter that carries the credential, where one does."""
-        return self.options.auth.params(credential)
-
-    def normalise_key(self, kind: ScopeKind, key: str) -> str:
-        """Return the empty key, the only one that a feed has."""
-        if kind != "feed" or key.strip():
-            raise keys.bad_scope(self.label, kind, key, {"feed": "empty"})
-        return ""
+    @cached_property
+    def _reader(self) -> Reader:
+        return self.options.reader()
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:
         """Return the look at the files: for what is new since the scope's watermark in incremental mode.
@@ -130,7 +96,7 @@ class FileFeed(Adapter):
         options, page, known = self.options, PageBuilder(), Known()
         if part.columns is not None:
             _check_columns(part.columns, options)
-        reader = self._reader or options.reader()
+        reader = self._reader
         page.rejected += [
             RejectedItem(path=f"line {one.line:,}", reason=one.reason, excerpt=one.excerpt) for one in part.skipped
         ]
@@ -151,12 +117,6 @@ class FileFeed(Adapter):
         if request.params.get(PAGE) == "1" and not found.records:
             _check_some_are_tracks(found.rejected)
         return found
-
-
-@lru_cache(maxsize=64)
-def _configured(options: bytes) -> FileFeed:
-    # A file is read again when the options change, as when a parser does.
-    return FileFeed(read(msgspec.json.decode(options)), zlib.crc32(options, _READS) % _MOST)
 
 
 def _first_page(path: str, found: Found, options: Options) -> Request:

@@ -9,9 +9,8 @@ Paging:     by offset, page number, cursor or link. Of a link the parameters alo
 Form:       each item is a track, with its release and artists where it has them.
 """
 
-import zlib
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
@@ -19,88 +18,61 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import msgspec
 
 from musicsync.identifiers import storable
-from musicsync.providers import keys, wire
-from musicsync.providers.base import Adapter, Scope
+from musicsync.providers import wire
+from musicsync.providers.base import Scope
 from musicsync.providers.collect import PageBuilder, page_after
+from musicsync.providers.described import DescribedFeed
 from musicsync.providers.json_feed.fields import WrongItem
 from musicsync.providers.json_feed.items import Known, Reader
 from musicsync.providers.json_feed.options import Cursor, Expression, Link, Numbered, Offset, Options, QueryAuth, read
 from musicsync.providers.wire import Number, Token, Whole
-from musicsync.records import Mode, MusicsyncError, Page, Permanent, RejectedItem, Request, Response, ScopeKind
-
-_JSON = msgspec.json.Encoder(order="deterministic")
-_MOST = 2**31
-_READS = 2
-"""Raised when more or other things are read by the same options."""
+from musicsync.records import Mode, Page, Permanent, RejectedItem, Request, Response
 
 
-class JsonFeed(Adapter):
+class JsonFeed(DescribedFeed[Options]):
     """Follows a feed of tracks that its provider's options describe."""
 
     name = "json-feed"
     label = "JSON feed"
-    base_url = ""
-    scope_kinds = ("feed",)
+    what = "a JSON feed"
+    reads = 2
     rate = 1.0
     burst = 1
-    credential = "optional"
-    takes_options = True
 
-    def __init__(self, options: Options | None = None, parser_version: int = 1) -> None:
-        """Read as the options say; without them it can be asked nothing."""
-        self._given = options
-        self._reader = Reader(options) if options else None
-        self.parser_version = parser_version
-
-    def configured(self, options: Mapping[str, Any]) -> Adapter:
-        """Return the adapter for these options, the same for the same.
+    @staticmethod
+    def described(options: Mapping[str, Any]) -> Options:
+        """Return the options checked.
 
         Raises:
             BadOptions: they are none that can be.
         """
-        return _configured(_JSON.encode(options))
+        return read(options)
 
-    @property
-    def _options(self) -> Options:
-        if self._given is None:
-            raise MusicsyncError("a JSON feed is read as its provider's options say: set them")
-        return self._given
-
-    def auth_headers(self, credential: str) -> dict[str, str]:
-        """Return the header that carries the credential, where one does."""
-        return self._options.auth.headers(credential)
-
-    def auth_params(self, credential: str) -> dict[str, str]:
-        """Return the parameter that carries the credential, where one does."""
-        return self._options.auth.params(credential)
-
-    def normalise_key(self, kind: ScopeKind, key: str) -> str:
-        """Return the empty key, the only one that a feed has."""
-        if kind != "feed" or key.strip():
-            raise keys.bad_scope(self.label, kind, key, {"feed": "empty"})
-        return ""
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.options)
 
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:
         """Return the first page: what came after the scope's watermark in incremental mode, otherwise everything."""
         self.normalise_key(scope.kind, scope.key)
-        first, since = self.probe(), self._options.incremental
+        first, since = self.probe(), self.options.incremental
         if mode == "incremental" and since and scope.watermark:
             return [Request(path=first.path, params={**first.params, since.param: scope.watermark})]
         return [first]
 
     def probe(self) -> Request:
         """Return the request for the first page."""
-        paging = self._options.paging
+        paging = self.options.paging
         start = {paging.param: str(paging.first)} if isinstance(paging, Offset | Numbered) else {}
-        return Request(path=self._options.path, params={**self._options.params, **start})
+        return Request(path=self.options.path, params={**self.options.params, **start})
 
     def parse(self, request: Request, response: Response) -> Page:
         """Return the tracks of a page, each release and artist once."""
-        options, body = self._options, wire.load(response.body)
+        options, body = self.options, wire.load(response.body)
         items = _found(options.items, body, "items")
         if not isinstance(items, list):
             raise Permanent(f"the answer has no list at `{options.items.text}`, which the option items names")
-        page, reader, known = PageBuilder(), self._reader or Reader(options), Known()
+        page, reader, known = PageBuilder(), self._reader, Known()
         for index, item in enumerate(items):
             try:
                 records = reader.records(item, known)
@@ -116,13 +88,13 @@ class JsonFeed(Adapter):
         return page.page()
 
     def _total(self, body: Any) -> int | None:
-        paging = self._options.paging
+        paging = self.options.paging
         return _count(paging.total, body, "paging.total") if isinstance(paging, Offset | Numbered) else None
 
     def _following(
         self, request: Request, response: Response, body: Any, items: list[Any], total: int | None
     ) -> Request | None:
-        match self._options.paging:
+        match self.options.paging:
             case Offset() as paging:
                 offset = int(request.params[paging.param]) + len(items)
                 is_last = not items or (total is not None and offset - paging.first >= total)
@@ -146,7 +118,7 @@ class JsonFeed(Adapter):
         Raises:
             Permanent: this page holds what the page before it did: such a feed would never end.
         """
-        mark = _mark(self._options.track.id, items)
+        mark = _mark(self.options.track.id, items)
         if request.before and request.before.items == mark:
             raise Permanent(
                 f"the page with {param}={request.params[param]} holds the same items as the page before it: correct "
@@ -156,7 +128,7 @@ class JsonFeed(Adapter):
 
     def _linked(self, link: str, response: Response) -> dict[str, str]:
         """Return the parameters of a link to the next page, but for the credential's."""
-        auth = self._options.auth
+        auth = self.options.auth
         try:
             there = urlsplit(urljoin(response.url, link))
             here = urlsplit(response.url)
@@ -167,12 +139,6 @@ class JsonFeed(Adapter):
             raise Permanent("the link to the next page is no URL") from error
         own = auth.name if isinstance(auth, QueryAuth) else None
         return {storable(name): storable(value) for name, value in given if name != own}
-
-
-@lru_cache(maxsize=64)
-def _configured(options: bytes) -> JsonFeed:
-    # An answer is read again when the options change, as when a parser does.
-    return JsonFeed(read(msgspec.json.decode(options)), zlib.crc32(options, _READS) % _MOST)
 
 
 def _rejected(path: str, reason: str, item: Any) -> RejectedItem:
