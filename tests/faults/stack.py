@@ -158,10 +158,11 @@ class Stack:
         return [provider.runs.latest("pk") for provider in providers]
 
     def wait_for(self, *runs: Run, limit: float = 120.0) -> list[Run]:
-        """Wait until these runs have ended, and give them as they are then."""
+        """Wait until these runs have ended, and give them, in this order, as they are then."""
         ids = [run.pk for run in runs]
         wait_until(asking(lambda: not Run.objects.filter(pk__in=ids, status=Run.Status.RUNNING).exists()), limit)
-        return list(Run.objects.filter(pk__in=ids).order_by("pk"))
+        ended = Run.objects.in_bulk(ids)
+        return [ended[pk] for pk in ids]
 
     def close(self) -> None:
         """End the processes that were started on it."""

@@ -73,5 +73,7 @@ def ended(*runs: Run) -> Callable[[], bool]:
 
 
 def wait_for(*runs: Run, limit: float = 60.0) -> list[Run]:
+    """Wait until these runs have ended, and give them, in this order, as they are then."""
     wait_until(ended(*runs), limit)
-    return list(Run.objects.filter(pk__in=[run.pk for run in runs]).order_by("pk"))
+    found = Run.objects.in_bulk([run.pk for run in runs])
+    return [found[run.pk] for run in runs]
