@@ -27,6 +27,14 @@ SOONEST_CHECK, LATEST_CHECK = 0.05, 3650.0
 """What can be a bound of the time until a page is asked again, in days."""
 
 
+def window_of(rate: float) -> int:
+    """Return how many fetches of a run are kept ready: what the rate takes in a second, and two.
+
+    How slowly the provider answers does not matter to that: what is being worked on is not counted.
+    """
+    return min(MOST_AHEAD, 2 + math.ceil(rate * AHEAD_SECONDS))
+
+
 def address(url: str) -> None:
     """Refuse what is the address of neither a web server nor a folder.
 
@@ -245,11 +253,8 @@ class Provider(models.Model):
 
     @property
     def window(self) -> int:
-        """Return how many fetches of a run are kept ready: what the rate takes in a second, and two.
-
-        How slowly the provider answers does not matter to that: what is being worked on is not counted.
-        """
-        return min(MOST_AHEAD, 2 + math.ceil(self.budget.rate * AHEAD_SECONDS))
+        """Return how many fetches of a run are kept ready."""
+        return window_of(self.budget.rate)
 
     @property
     def most_checks(self) -> int:

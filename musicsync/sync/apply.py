@@ -292,21 +292,25 @@ def _keep_page(
         "missing_since_run_id": None,
         **{SEEN[kind]: ids for kind, ids in written.seen.items()},
     }
-    known = KnownPage.objects.filter(provider_id=lease.provider_id, key=lease.key).first()
-    if known is None:
+    stored = sql.query(
+        f"SELECT id, {', '.join(wanted)} FROM {_PAGE} WHERE provider_id = %s AND key = %s",  # noqa: S608
+        [lease.provider_id, lease.key],
+    )
+    if not stored:
         new = wanted | {"provider_id": lease.provider_id, "key": lease.key}
         sql.copy(_PAGE, _PAGE_COLUMNS, [tuple(new[name] for name in _PAGE_COLUMNS)])
         return _Kept()
-    differing = {name: value for name, value in wanted.items() if getattr(known, name) != value}
+    known = stored[0]
+    differing = {name: value for name, value in wanted.items() if known[name] != value}
     if lease.mode == "lookup":
         # It stays with the scope whose runs lead to it, which tell when it is there no more.
         differing.pop("scope_id", None)
     if differing:
-        KnownPage.objects.filter(pk=known.pk).update(**differing)
-    leads_elsewhere = "follow_ups" in differing and _keys(known.follow_ups) != _keys(wanted["follow_ups"])
+        KnownPage.objects.filter(pk=known["id"]).update(**differing)
+    leads_elsewhere = "follow_ups" in differing and _keys(known["follow_ups"]) != _keys(wanted["follow_ups"])
     differed = leads_elsewhere or written.changed or bool(_HELD & differing.keys())
     # What another parser reads out of the same answer is no change of the provider's.
-    return _Kept(known.rejected, differed and known.parser_version == parser_version)
+    return _Kept(known["rejected"], differed and known["parser_version"] == parser_version)
 
 
 def _keys(follow_ups: Any) -> set[str]:

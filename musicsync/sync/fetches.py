@@ -21,6 +21,7 @@ from psycopg.errors import LockNotAvailable
 
 from musicsync.identifiers import clean_text
 from musicsync.models import Budget, Circuit, Fetch, KnownPage, Provider, Run, Scope, Worker
+from musicsync.models.sources import window_of
 from musicsync.records import Mode, Request
 from musicsync.redaction import redacted
 from musicsync.sync import sql, workers
@@ -94,8 +95,8 @@ class Lease(Struct, frozen=True):
     """The right to work on one fetch, held by a token until it runs out.
 
     ``provider`` is its slug. ``turn`` is to be waited for before the request is sent. ``concurrency`` is how many
-    requests the budget allows at the same time, ``attempts`` how often somebody began to work on the fetch, this time
-    included.
+    requests the budget allows at the same time, ``window`` how many fetches of the run are kept ready, ``attempts`` how
+    often somebody began to work on the fetch, this time included.
     """
 
     id: int
@@ -109,6 +110,7 @@ class Lease(Struct, frozen=True):
     request: Request
     turn: Turn
     concurrency: int | None
+    window: int
     attempts: int
 
     @property
@@ -181,7 +183,7 @@ def claim(
             FROM claimed
             WHERE b.id = claimed.budget_id AND claimed.opened_at IS NULL AND NOT claimed.is_turned_away AND NOT {SPENT}
               AND {slot_before} <= claimed.now + make_interval(secs => greatest({LONGEST_SLEEP_SECONDS}, %s))
-            RETURNING b.concurrency, b.moved_seconds AS moved, {slot_after} - {MOVED} AS slot_at,
+            RETURNING b.concurrency, b.rate, b.moved_seconds AS moved, {slot_after} - {MOVED} AS slot_at,
                       extract(epoch FROM {slot_after} - clock_timestamp())::float8 AS wait,
                       {slot_after} <= {horizon} AS is_near
         )
@@ -202,7 +204,8 @@ def _leased(row: sql.Row) -> Lease | Postponed | None:
         return _hold_slot(row["id"], row["token"], row["slot_at"], row["wait"] - LEAD_SECONDS)
     turn = Turn(row["budget_id"], max(0.0, row["wait"]), row["moved"])
     given = {name: row[name] for name in Lease.__struct_fields__ if name in row}
-    lease = Lease(**given | {"request": msgspec.convert(row["request"], Request), "turn": turn})
+    request = msgspec.convert(row["request"], Request)
+    lease = Lease(**given | {"request": request, "turn": turn, "window": window_of(row["rate"])})
     if lease.concurrency and _asking(lease.budget_id) > lease.concurrency:
         return _postpone(lease.id, lease.token, TURNED_AWAY_SECONDS, attempted=False)
     return lease
@@ -340,7 +343,7 @@ def owe_in_order(run_id: int, owed: Sequence[tuple[int, Request]]) -> None:
         )
 
 
-def owe_ahead(lease: Lease, request: Request, window: int) -> list[int]:
+def owe_ahead(lease: Lease, request: Request) -> list[int]:
     """Owe the page after the leased one before that is applied; return the fetches to send a message about (ADR 11).
 
     Whoever applies the leased one owes it once more, which changes nothing. Where a page of the run is dead, nothing is
@@ -350,7 +353,7 @@ def owe_ahead(lease: Lease, request: Request, window: int) -> list[int]:
         if not hold(lease) or Fetch.objects.filter(run=lease.run_id, status=Fetch.Status.DEAD).exists():
             return []
         owe(lease.run_id, lease.provider_id, lease.mode, lease.scope_id, [request])
-    return fill_window(lease.run_id, window)
+    return fill_window(lease.run_id, lease.window)
 
 
 def fill_window(run_id: int, window: int) -> list[int]:

@@ -94,11 +94,12 @@ def query(statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
     """Run one statement and return its rows as dictionaries, jsonb decoded; none where it returns no rows."""
     with connection.cursor() as cursor:
         cursor.execute(statement, _written(parameters))
-        if cursor.description is None:
+        columns = cursor.description  # made anew each time that it is asked for
+        if columns is None:
             return []
-        names = [column.name for column in cursor.description]
+        names = [column.name for column in columns]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        for column in cursor.description:
+        for column in columns:
             if column.type_code == _JSONB_OID:  # Django leaves jsonb to its model fields: a raw cursor gives text
                 for row in rows:
                     row[column.name] = None if row[column.name] is None else msgspec.json.decode(row[column.name])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from musicsync.models import Fetch, Run, SourceTrack
@@ -50,7 +51,7 @@ def test_a_page_whose_lease_is_gone_owes_nothing_ahead() -> None:
     run = open_run(provider("one"), ["a"])
     held = lease(run, "a")
     runs.cancel(run)
-    assert fetches.owe_ahead(held, FOLLOWING, 10) == []
+    assert fetches.owe_ahead(held, FOLLOWING) == []
     assert Fetch.objects.filter(run=run).count() == 1
 
 
@@ -58,17 +59,17 @@ def test_a_page_whose_lease_is_gone_owes_nothing_ahead() -> None:
 def test_a_page_that_is_read_twice_owes_the_next_once() -> None:
     run = open_run(provider("one"), ["a"])
     held = lease(run, "a")
-    (following,) = fetches.owe_ahead(held, FOLLOWING, 10)
-    assert fetches.owe_ahead(held, FOLLOWING, 10) == []
+    (following,) = fetches.owe_ahead(held, FOLLOWING)
+    assert fetches.owe_ahead(held, FOLLOWING) == []
     assert Fetch.objects.get(run=run, key="b").pk == following
 
 
 @pytest.mark.django_db
 def test_the_window_holds_for_what_is_owed_ahead() -> None:
     run = open_run(provider("one"), ["a", "other"])
-    held = lease(run, "a")
+    held = msgspec.structs.replace(lease(run, "a"), window=1)
     Fetch.objects.filter(run=run, key="other").update(status="queued")
-    assert fetches.owe_ahead(held, FOLLOWING, 1) == []
+    assert fetches.owe_ahead(held, FOLLOWING) == []
     assert Fetch.objects.get(run=run, key="b").status == "pending"
 
 
@@ -76,5 +77,5 @@ def test_the_window_holds_for_what_is_owed_ahead() -> None:
 def test_where_a_page_is_dead_the_next_waits_for_this_one() -> None:
     run: Run = open_run(provider("one"), ["a", "dead"])
     fetches.bury(lease(run, "dead"), "its form has changed")
-    assert fetches.owe_ahead(lease(run, "a"), FOLLOWING, 10) == []
+    assert fetches.owe_ahead(lease(run, "a"), FOLLOWING) == []
     assert Fetch.objects.filter(run=run, key="b").count() == 0
