@@ -33,8 +33,8 @@ MOST_PROCESSES = 80
 """Where it takes more, there are threads instead, each with a connection to PostgreSQL (200 at most) all the same."""
 _WINDOW_SECONDS = 5
 _TRACKS = 15_000
-_SETTLE_REQUESTS = 6
-"""Of each process: PostgreSQL plans a statement five times before the plan is kept."""
+_SETTLE_REQUESTS = 12
+"""Of each process: a statement is prepared when it comes for the sixth time, and planned five times more."""
 _LOOK_SECONDS = 0.05
 _SLEEPS = "hrtimer_nanosleep"
 _START_LIMIT_SECONDS = 120

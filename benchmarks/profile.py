@@ -1,4 +1,4 @@
-"""Where the time of a first import goes: one process, its stack looked at hundreds of times a second.
+"""Where the time of a first import goes: one process, its stack looked at a thousand times a second.
 
 ``python -m benchmarks.profile [--tracks 50000]`` imports a bulk feed without Celery, so that one process does all the
 work, and writes into ``docs/benchmarks.md`` how many microseconds of a track each step took, PostgreSQL's by table.
@@ -6,16 +6,16 @@ work, and writes into ``docs/benchmarks.md`` how many microseconds of a track ea
 
 # ruff: noqa: T201 (the terminal is where this speaks)
 import argparse
-import sys
-import threading
+import signal
 import time
 from collections import Counter
 from types import FrameType
+from typing import Self
 
 from benchmarks.report import machine, table, write_part
 from benchmarks.stage import staged
 
-_LOOK_SECONDS = 0.002
+_LOOK_SECONDS = 0.001
 _MICROSECONDS = 1_000_000
 _STEPS = {
     ("sql.py", "_csv"): "Python: rows as CSV",
@@ -35,26 +35,32 @@ _STEPS = {
 """The innermost of these functions (file, name) on the stack says what is being done."""
 
 
-class Sampler(threading.Thread):
-    """Looks what the main thread does, from its start until it is stopped; ``seen`` counts the steps."""
+class Sampler:
+    """Looks what this process does, within the ``with`` block; ``seen`` has the seconds of each step.
+
+    A signal stops whatever runs, Python or not. A thread that looks on would have to wait for the interpreter, which is
+    free while the database is waited for, and see little else. The time since the last look counts for what is seen
+    now: a signal that comes during a call is heard at its end.
+    """
 
     def __init__(self) -> None:
-        super().__init__(daemon=True)
         self.seen: Counter[str] = Counter()
-        self._main = threading.main_thread().ident
-        self._ended = threading.Event()
+        self._looked_at = 0.0
 
-    def run(self) -> None:
-        """Look until stopped."""
-        while not self._ended.wait(_LOOK_SECONDS):
-            frame = sys._current_frames().get(self._main or 0)  # noqa: SLF001 - the interpreter's way to look
-            if step := step_of(frame):
-                self.seen[step] += 1
+    def __enter__(self) -> Self:
+        signal.signal(signal.SIGALRM, self._look)
+        self._looked_at = time.perf_counter()
+        signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS, _LOOK_SECONDS)
+        return self
 
-    def stop(self) -> None:
-        """Look no more."""
-        self._ended.set()
-        self.join()
+    def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _look(self, _signal: int, frame: FrameType | None) -> None:
+        now = time.perf_counter()
+        if step := step_of(frame):
+            self.seen[step] += now - self._looked_at
+        self._looked_at = now
 
 
 def step_of(frame: FrameType | None) -> str | None:
@@ -76,16 +82,13 @@ def main() -> None:
     tracks = parser.parse_args().tracks
     with staged(tracks, processes=1) as stage:
         stage.warm()
-        sampler = Sampler()
         began, used = time.monotonic(), time.process_time()
-        sampler.start()
-        _import(stage.url)
-        sampler.stop()
+        with Sampler() as sampler:
+            _import(stage.url)
         seconds, used = time.monotonic() - began, time.process_time() - used
-    total = sum(sampler.seen.values())
     rows = [
-        [step, f"{count / total * seconds * _MICROSECONDS / tracks:.1f}", f"{count / total:.0%}"]
-        for step, count in sampler.seen.most_common()
+        [step, f"{taken * _MICROSECONDS / tracks:.1f}", f"{taken / seconds:.0%}"]
+        for step, taken in sampler.seen.most_common()
     ]
     each, of_python = (_MICROSECONDS * spent / tracks for spent in (seconds, used))
     said = f"{tracks:,} tracks, {each:.0f} µs each, of them {of_python:.0f} of Python's CPU."
