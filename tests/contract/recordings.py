@@ -1,6 +1,8 @@
 """Recorded answers of real providers, read from a folder of ``index.csv`` and bodies."""
 
 import csv
+import gzip
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,51 +16,97 @@ from musicsync.providers import registry
 from musicsync.providers.base import Adapter
 from musicsync.providers.outcomes import error_of
 from musicsync.records import KINDS, Page, ProviderError, Request, Response
+from tests.contract import told
 
 _ADAPTER_OF = {"apple": "itunes"}
 """What the adapter of a provider of the index is called, where it has another name."""
 _REMARK = re.compile(r"\([^)]*\)\s*")
+_GZIP = b"\x1f\x8b"
+_FOLLOWED = range(300, 400)
 
 
 class Recording(Struct, frozen=True):
-    """One row of the index with its body."""
+    """One row of the index. ``headers`` have lower-case names; they are none where they were not recorded."""
 
     provider: str
     status: int
     method: str
     url: str
     file: str
-    body: bytes
+    path: Path
+    headers: dict[str, str] = {}
+
+    @property
+    def body(self) -> bytes:
+        """Return the body, unpacked.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        body = self.path.read_bytes()
+        return gzip.decompress(body) if body.startswith(_GZIP) else body
 
 
 def read(folder: Path) -> Iterator[Recording]:
-    """Yield the answers that the folder's index names.
+    """Yield the answers that the folder's index names. One without a status is that of a body which was saved alone.
 
     Raises:
-        FileNotFoundError: the folder has no index, or the index names a body that is not there.
+        FileNotFoundError: the folder has no index.
     """
-    with (folder / "index.csv").open(newline="", encoding="utf-8") as index:
+    with (folder / "index.csv").open(newline="", encoding="utf-8-sig") as index:
         for row in csv.DictReader(index):
-            body = (folder / row["file"]).read_bytes()
-            provider = _ADAPTER_OF.get(row["provider"], row["provider"])
-            yield Recording(provider, int(row["status"]), row["method"], row["url"], row["file"], body)
+            name = row["provider"].strip().lower()
+            yield Recording(
+                provider=_ADAPTER_OF.get(name, name),
+                status=int(row["status"] or 200),
+                method=row.get("method") or "GET",
+                url=row.get("url") or "",
+                file=row["file"],
+                path=folder / row["file"],
+                headers=_headers(row.get("headers") or "{}"),
+            )
 
 
-def request_of(adapter: Adapter, url: str) -> Request:
-    """Return the request that leads to a recorded URL; where only a fragment was saved, its name is the path."""
+def _headers(text: str) -> dict[str, str]:
+    """Return recorded headers, each with the last of its values."""
+    given = json.loads(text)
+    return {name.lower(): str(value[-1] if isinstance(value, list) else value) for name, value in given.items()}
+
+
+def unasked(adapter: Adapter, recording: Recording) -> str:
+    """Return why no adapter is ever handed this answer; empty for one that an adapter takes."""
+    host = urlsplit(_REMARK.sub("", recording.url)).hostname or ""
+    own = ".".join(str(urlsplit(adapter.base_url).hostname).split(".")[-2:])
+    if host and not f".{host}".endswith(f".{own}"):
+        return f"it is an answer of {host}, not of {adapter.label}"
+    if recording.status in _FOLLOWED:
+        return f"with the status {recording.status} it leads to another answer"
+    return ""
+
+
+def request_of(adapter: Adapter, url: str, body: bytes = b"") -> Request:
+    """Return the request that leads to a recorded URL, or where that is none of the adapter's, to this body."""
+    path, params = _asked(adapter, url)
+    places = told.PLACES.get(adapter.name, ())
+    if places and path.partition("/")[0] not in places and (own := told.address(adapter.name, body)):
+        path, params = _asked(adapter, own)
+    return Request(path=path, params=params)
+
+
+def _asked(adapter: Adapter, url: str) -> tuple[str, dict[str, str]]:
     parts = urlsplit(_REMARK.sub("", url))
     below = urlsplit(adapter.base_url).path.strip("/")
-    path = parts.path.strip("/").removeprefix(below).strip("/")
-    return Request(path=path, params=dict(parse_qsl(parts.query)))
+    return parts.path.strip("/").removeprefix(below).strip("/"), dict(parse_qsl(parts.query))
 
 
 def answer(adapter: Adapter, recording: Recording) -> Page | ProviderError:
     """Return what the recorded answer comes to on the way of a live one: the meaning of its status, then its parse."""
-    request = request_of(adapter, recording.url)
+    body = recording.body
+    request = request_of(adapter, recording.url, body)
     if recording.status != 200:
         now = datetime.now(UTC)
-        return error_of(adapter, f"GET /{request.path}", recording.status, {}, recording.body, now=now)
-    response = Response(status=200, headers={}, body=recording.body, url=recording.url)
+        return error_of(adapter, f"GET /{request.path}", recording.status, recording.headers, body, now=now)
+    response = Response(status=200, headers=recording.headers, body=body, url=recording.url)
     try:
         return adapter.parse(request, response)
     except ProviderError as error:
@@ -71,6 +119,10 @@ class Tally:
     def __init__(self) -> None:
         self.outcomes: dict[str, Counter[str]] = {}
         self.not_covered: Counter[str] = Counter()
+
+    def skip(self, provider: str) -> None:
+        """Count one answer that no adapter is ever handed."""
+        self.outcomes.setdefault(provider, Counter())["skipped"] += 1
 
     def count(self, provider: str, outcome: Page | ProviderError) -> None:
         """Count one answer."""
