@@ -1,3 +1,5 @@
+import msgspec
+
 from musicsync.providers import registry
 from musicsync.providers.collect import page_after
 from musicsync.records import (
@@ -143,6 +145,14 @@ FULL_RECORDS = (
         credits=CREDITS,
     ),
 )
+SOUND_RECORD = TrackRecord(
+    external_id=RECORDING,
+    recording_id=RECORDING,
+    title="Dawn",
+    isrcs=("GBABC1900001", "odd"),
+    duration_ms=201000,
+    credits=(Credit(name="Ada Lov", artist_id=ARTIST),),
+)
 
 
 STUBS: list[dict[str, object]] = [{"id": mbid(100 + at), "title": "First Light"} for at in range(25)]
@@ -210,6 +220,61 @@ SPEC = Spec(
             request=lookup(f"label/{mbid(98)}"),
             body={"id": LABEL, "name": "Moss", "label-code": 5},
             page=Page(follow_ups=(browse("label", LABEL, 0),)),
+        ),
+        Said(
+            name="artist with releases and recordings, as others ask for it",
+            request=lookup(f"artist/{ARTIST}", "releases recordings"),
+            body={**ADA, "releases": [FULL, {"id": SECOND}], "recordings": [{**SOUND, "id": OTHER}]},
+            page=Page(
+                records=(
+                    *FULL_RECORDS,
+                    msgspec.structs.replace(SOUND_RECORD, external_id=OTHER, recording_id=OTHER),
+                ),
+                rejected=(
+                    RejectedItem(
+                        path="$.releases[1]",
+                        reason="Object missing required field `title`",
+                        excerpt=f'{{"id": "{SECOND}"}}',
+                    ),
+                ),
+                follow_ups=(browse("artist", ARTIST, 0),),
+            ),
+        ),
+        Said(
+            name="label with releases, as others ask for it",
+            request=lookup(f"label/{LABEL}", "releases"),
+            body={"id": LABEL, "name": "Moss", "label-code": 5, "releases": [FULL]},
+            page=Page(records=FULL_RECORDS, follow_ups=(browse("label", LABEL, 0),)),
+        ),
+        Said(
+            name="recording with its places, as others ask for it",
+            request=lookup(f"recording/{RECORDING}", "releases media"),
+            body={
+                **SOUND,
+                "releases": [
+                    {
+                        "id": RELEASE,
+                        "title": "First Light",
+                        "media": [
+                            {
+                                "position": 2,
+                                "track-count": 19,
+                                "tracks": [{"id": TRACK, "title": "Dawn", "number": "A1", "position": 3}],
+                            }
+                        ],
+                    }
+                ],
+            },
+            page=Page(
+                records=(
+                    ADA_RECORD,
+                    SOUND_RECORD,
+                    ReleaseRecord(external_id=RELEASE, title="First Light"),
+                    msgspec.structs.replace(
+                        SOUND_RECORD, external_id=TRACK, release_id=RELEASE, disc=2, position=3, number="A1"
+                    ),
+                )
+            ),
         ),
         Said(
             name="release",
