@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
-from musicsync.providers import registry
+from musicsync.providers import registry, wire
 from musicsync.providers.base import Adapter
 from musicsync.providers.outcomes import error_of
 from musicsync.records import KINDS, Page, ProviderError, Request, Response
@@ -21,29 +20,29 @@ from tests.contract import told
 _ADAPTER_OF = {"apple": "itunes"}
 """What the adapter of a provider of the index is called, where it has another name."""
 _REMARK = re.compile(r"\([^)]*\)\s*")
+_STATUS = re.compile(r"[1-5][0-9]{2}")
 _GZIP = b"\x1f\x8b"
 _FOLLOWED = range(300, 400)
 
 
 class Recording(Struct, frozen=True):
-    """One row of the index. ``headers`` have lower-case names; they are none where they were not recorded."""
+    """One row of the index. ``headers`` have lower-case names; none where they were not recorded, as ``file``."""
 
     provider: str
     status: int
-    method: str
     url: str
     file: str
-    path: Path
+    folder: Path
     headers: dict[str, str] = {}
 
     @property
     def body(self) -> bytes:
-        """Return the body, unpacked.
+        """Return the body, unpacked; empty where none was saved.
 
         Raises:
             FileNotFoundError: it is not there.
         """
-        body = self.path.read_bytes()
+        body = (self.folder / self.file).read_bytes() if self.file else b""
         return gzip.decompress(body) if body.startswith(_GZIP) else body
 
 
@@ -55,22 +54,23 @@ def read(folder: Path) -> Iterator[Recording]:
     """
     with (folder / "index.csv").open(newline="", encoding="utf-8-sig") as index:
         for row in csv.DictReader(index):
-            name = row["provider"].strip().lower()
+            said = {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
+            provider = said["provider"].lower()
+            status = _STATUS.match(said.get("status", ""))
             yield Recording(
-                provider=_ADAPTER_OF.get(name, name),
-                status=int(row["status"] or 200),
-                method=row.get("method") or "GET",
-                url=row.get("url") or "",
-                file=row["file"],
-                path=folder / row["file"],
-                headers=_headers(row.get("headers") or "{}"),
+                provider=_ADAPTER_OF.get(provider, provider),
+                status=int(status[0]) if status else 200,
+                url=said.get("url", ""),
+                file=said.get("file", ""),
+                folder=folder,
+                headers=_headers(said.get("headers", "")),
             )
 
 
 def _headers(text: str) -> dict[str, str]:
-    """Return recorded headers, each with the last of its values."""
-    given = json.loads(text)
-    return {name.lower(): str(value[-1] if isinstance(value, list) else value) for name, value in given.items()}
+    """Return recorded headers, each with the last of its values; none where they are no JSON."""
+    given = wire.try_decode(text.encode(), dict[str, str | list[str]]) or {}
+    return {name.lower(): value if isinstance(value, str) else value[-1] for name, value in given.items() if value}
 
 
 def unasked(adapter: Adapter, recording: Recording) -> str:
