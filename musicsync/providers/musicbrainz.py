@@ -15,7 +15,8 @@ Includes:   a lookup takes ``genres``; for browsing, client libraries list the s
             is not allowed is answered with 400, so browsed releases come without genres.
 Merges:     a merged MBID answers 301 to the one that lives on, so the id in the body counts, not the one asked for.
 Quirks:     ``length`` null; ``barcode`` null, empty, or 10 to 13 digits; track numbers such as "A1"; a pregap at
-            position 0 and data tracks beside the list of tracks; join phrases that are anything (" ♥ ").
+            position 0 and data tracks beside the list of tracks; join phrases that are anything (" ♥ "); some years ago,
+            a ``length`` that is a text, and in searches no credited name where it is the artist's own (recorded).
 Left out:   ``disambiguation`` of releases and recordings: it is a comment for editors and not a version. Durations are
             in milliseconds.
 
@@ -33,7 +34,7 @@ from musicsync.identifiers import clean_text, storable
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
 from musicsync.providers.collect import PageBuilder, page_after
-from musicsync.providers.wire import Each, Number, Text, Uuid
+from musicsync.providers.wire import Each, Number, Text, Uuid, Whole
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -76,10 +77,10 @@ class Artist(Struct, frozen=True, rename="kebab"):
 
 
 class CreditedName(Struct, frozen=True):
-    """As https://musicbrainz.org/doc/Artist_Credits defines it."""
+    """As https://musicbrainz.org/doc/Artist_Credits defines it; searches left out a name that is the artist's own."""
 
     artist: Artist
-    name: str
+    name: str = ""
     joinphrase: str | None = ""
 
 
@@ -108,7 +109,7 @@ class Recording(Struct, rename="kebab"):
 
     id: Uuid
     title: Text
-    length: Number | UnsetType | None = UNSET
+    length: Whole | UnsetType | None = UNSET
     isrcs: list[str] | UnsetType = UNSET
     artist_credit: list[CreditedName] | UnsetType = UNSET
     releases: list["Release"] = []
@@ -122,7 +123,7 @@ class Track(Struct, rename="kebab"):
     position: Number
     recording: Recording | UnsetType = UNSET
     number: str | UnsetType | None = UNSET
-    length: Number | UnsetType | None = UNSET
+    length: Whole | UnsetType | None = UNSET
     artist_credit: list[CreditedName] | UnsetType = UNSET
 
 
@@ -364,7 +365,7 @@ def _add_recording(page: PageBuilder, recording: Recording) -> None:
             recording_id=recording.id,
             title=clean_text(recording.title),
             isrcs=wire.optional_isrcs(recording.isrcs),
-            duration_ms=wire.duration(recording.length),
+            duration_ms=wire.duration(wire.whole(recording.length)),
             credits=_credits(page, recording.artist_credit),
         )
     )
@@ -419,7 +420,7 @@ def _add_track(page: PageBuilder, track: Track, release_id: str, disc: int, reco
             number=wire.optional_text(track.number),
             title=clean_text(track.title),
             isrcs=wire.optional_isrcs(sound.isrcs),
-            duration_ms=wire.duration(track.length, sound.length),
+            duration_ms=wire.duration(wire.whole(track.length), wire.whole(sound.length)),
             credits=_credits(page, names),
         )
     )

@@ -318,6 +318,12 @@ SPEC = Spec(
             ),
         ),
         Said(
+            name="search of some years ago: numbers as texts, credited names only where they differ",
+            request=Request(path="recording", params={"query": "dawn", "fmt": "json"}),
+            body={"recordings": [{**SOUND, "length": "201000", "artist-credit": [{"artist": ADA}]}]},
+            page=Page(records=(ADA_RECORD, SOUND_RECORD)),
+        ),
+        Said(
             name="recordings of an ISRC",
             request=lookup("isrc/GBABC1900001", RECORDING_INC),
             body={
@@ -431,6 +437,7 @@ SPEC = Spec(
         item=SMALL,
         title=("media", "tracks", "title"),
         number=("media", "tracks", "length"),
+        digits=True,
     ),
     start=Scoped(kind="artist", given=ARTIST, key=ARTIST, asks=""),
     walk={
