@@ -15,8 +15,9 @@ Includes:   a lookup takes ``genres``; for browsing, client libraries list the s
             is not allowed is answered with 400, so browsed releases come without genres.
 Merges:     a merged MBID answers 301 to the one that lives on, so the id in the body counts, not the one asked for.
 Quirks:     ``length`` null; ``barcode`` null, empty, or 10 to 13 digits; track numbers such as "A1"; a pregap at
-            position 0 and data tracks beside the list of tracks; join phrases that are anything (" ♥ "); some years ago,
-            a ``length`` that is a text, and in searches no credited name where it is the artist's own (recorded).
+            position 0 and data tracks beside the list of tracks; join phrases that are anything (" ♥ "); in answers of
+            some years ago, a ``length`` that is a text, tracks with a ``number`` and no ``position``, and in searches
+            no credited name where it is the artist's own (recorded).
 Left out:   ``disambiguation`` of releases and recordings: it is a comment for editors and not a version. Durations are
             in milliseconds.
 
@@ -120,7 +121,7 @@ class Track(Struct, rename="kebab"):
 
     id: Uuid
     title: Text
-    position: Number
+    position: Number | UnsetType = UNSET
     recording: Recording | UnsetType = UNSET
     number: str | UnsetType | None = UNSET
     length: Whole | UnsetType | None = UNSET

@@ -324,6 +324,24 @@ SPEC = Spec(
             page=Page(records=(ADA_RECORD, SOUND_RECORD)),
         ),
         Said(
+            name="release of some years ago: no positions",
+            request=lookup(f"release/{RELEASE}", RELEASE_INC),
+            body={
+                "id": RELEASE,
+                "title": "First Light",
+                "media": [
+                    {"position": 2, "tracks": [{"id": TRACK, "title": "Dawn", "number": "A1", "recording": SOUND}]}
+                ],
+            },
+            page=Page(
+                records=(
+                    ReleaseRecord(external_id=RELEASE, title="First Light"),
+                    ADA_RECORD,
+                    msgspec.structs.replace(SOUND_RECORD, external_id=TRACK, release_id=RELEASE, disc=2, number="A1"),
+                )
+            ),
+        ),
+        Said(
             name="recordings of an ISRC",
             request=lookup("isrc/GBABC1900001", RECORDING_INC),
             body={
