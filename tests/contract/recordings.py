@@ -20,6 +20,8 @@ from tests.contract import told
 _ADAPTER_OF = {"apple": "itunes"}
 """What the adapter of a provider of the index is called, where it has another name."""
 _REMARK = re.compile(r"\([^)]*\)\s*")
+_SERVICE = re.compile(r"\.[a-z]{2,}$")
+"""How the host of a service ends; that of a machine where a service was only played does not."""
 _STATUS = re.compile(r"[1-5][0-9]{2}")
 _GZIP = b"\x1f\x8b"
 _FOLLOWED = range(300, 400)
@@ -77,7 +79,7 @@ def unasked(adapter: Adapter, recording: Recording) -> str:
     """Return why no adapter is ever handed this answer; empty for one that an adapter takes."""
     host = urlsplit(_REMARK.sub("", recording.url)).hostname or ""
     own = ".".join(str(urlsplit(adapter.base_url).hostname).split(".")[-2:])
-    if host and not f".{host}".endswith(f".{own}"):
+    if _SERVICE.search(host) and not f".{host}".endswith(f".{own}") and not told.address(adapter.name, recording.body):
         return f"it is an answer of {host}, not of {adapter.label}"
     if recording.status in _FOLLOWED:
         return f"with the status {recording.status} it leads to another answer"

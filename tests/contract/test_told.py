@@ -100,15 +100,18 @@ def test_the_headers_of_an_error_count(tmp_path: Path) -> None:
 
 
 def test_what_no_adapter_is_handed_is_skipped_with_a_reason(tmp_path: Path) -> None:
-    [other, redirect, website, api] = index(
+    [other, redirect, website, api, local, copied] = index(
         tmp_path,
         ("musicbrainz", "200", "GET", "https://api.acoustid.org/v2/lookup", "", "a.json"),
         ("musicbrainz", "301", "GET", "https://musicbrainz.org/ws/2/artist/x", "", "a.json"),
         ("discogs", "200", "GET", "https://www.discogs.com/release/1", "", "a.json"),
         ("discogs", "404", "GET", "", "", "a.json"),
+        ("discogs", "200", "GET", "http://127.0.0.1:8080/masters/1", "", "a.json"),
+        ("musicbrainz", "200", "GET", "https://raw.example.com/release.json", "", "b.json"),
+        bodies={"a.json": b'{"results": []}', "b.json": json.dumps(musicbrainz.FULL).encode()},
     )
     musicbrainz_adapter, discogs_adapter = registry.get("musicbrainz"), registry.get("discogs")
     assert unasked(musicbrainz_adapter, other) == "it is an answer of api.acoustid.org, not of MusicBrainz"
     assert unasked(musicbrainz_adapter, redirect) == "with the status 301 it leads to another answer"
-    assert unasked(discogs_adapter, website) == ""
-    assert unasked(discogs_adapter, api) == ""
+    assert [unasked(discogs_adapter, taken) for taken in (website, api, local)] == ["", "", ""]
+    assert unasked(musicbrainz_adapter, copied) == ""
