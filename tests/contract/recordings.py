@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ from musicsync.providers.outcomes import error_of
 from musicsync.records import KINDS, Page, ProviderError, Request, Response
 from tests.contract import told
 
-_ADAPTER_OF = {"apple": "itunes"}
+_ADAPTER_OF = {"apple": "itunes", "last.fm": "lastfm"}
 """What the adapter of a provider of the index is called, where it has another name."""
 _REMARK = re.compile(r"\([^)]*\)\s*")
 _SERVICE = re.compile(r"\.[a-z]{2,}$")
@@ -77,12 +77,12 @@ def _headers(text: str) -> dict[str, str]:
 
 def unasked(adapter: Adapter, recording: Recording) -> str:
     """Return why no adapter is ever handed this answer; empty for one that an adapter takes."""
-    host = urlsplit(_REMARK.sub("", recording.url)).hostname or ""
+    host = _parts(recording.url).hostname or ""
     own = ".".join(str(urlsplit(adapter.base_url).hostname).split(".")[-2:])
     if _SERVICE.search(host) and not f".{host}".endswith(f".{own}") and not told.address(adapter.name, recording.body):
         return f"it is an answer of {host}, not of {adapter.label}"
     if recording.status in _FOLLOWED:
-        return f"with the status {recording.status} it leads to another answer"
+        return f"with the status {recording.status} it stands for another answer"
     return ""
 
 
@@ -96,9 +96,17 @@ def request_of(adapter: Adapter, url: str, body: bytes = b"") -> Request:
 
 
 def _asked(adapter: Adapter, url: str) -> tuple[str, dict[str, str]]:
-    parts = urlsplit(_REMARK.sub("", url))
+    parts = _parts(url)
     below = urlsplit(adapter.base_url).path.strip("/")
     return parts.path.strip("/").removeprefix(below).strip("/"), dict(parse_qsl(parts.query))
+
+
+def _parts(url: str) -> SplitResult:
+    """Return a recorded URL without remarks, in its parts; none of what is no URL."""
+    try:
+        return urlsplit(_REMARK.sub("", url))
+    except ValueError:
+        return urlsplit("")
 
 
 def answer(adapter: Adapter, recording: Recording) -> Page | ProviderError:

@@ -65,6 +65,7 @@ def test_what_was_asked_counts_where_it_is_known() -> None:
     asked = request_of(registry.get("spotify"), "https://api.spotify.com/v1/tracks/old?market=DE", raw)
     assert (asked.path, asked.params) == ("tracks/old", {"market": "DE"})
     assert request_of(registry.get("spotify"), "https://api.spotify.com/v1/me", b"<html>").path == "me"
+    assert request_of(registry.get("spotify"), "https://[api", raw).path == f"tracks/{spotify.DAWN_ID}"
 
 
 def test_an_index_may_leave_out_what_was_not_saved(tmp_path: Path) -> None:
@@ -112,6 +113,6 @@ def test_what_no_adapter_is_handed_is_skipped_with_a_reason(tmp_path: Path) -> N
     )
     musicbrainz_adapter, discogs_adapter = registry.get("musicbrainz"), registry.get("discogs")
     assert unasked(musicbrainz_adapter, other) == "it is an answer of api.acoustid.org, not of MusicBrainz"
-    assert unasked(musicbrainz_adapter, redirect) == "with the status 301 it leads to another answer"
+    assert unasked(musicbrainz_adapter, redirect) == "with the status 301 it stands for another answer"
     assert [unasked(discogs_adapter, taken) for taken in (website, api, local)] == ["", "", ""]
     assert unasked(musicbrainz_adapter, copied) == ""
