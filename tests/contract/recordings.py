@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -83,6 +84,8 @@ def unasked(adapter: Adapter, recording: Recording) -> str:
         return f"it is an answer of {host}, not of {adapter.label}"
     if recording.status in _FOLLOWED:
         return f"with the status {recording.status} it stands for another answer"
+    if recording.status == HTTPStatus.OK and recording.body.lstrip().startswith(b"<?xml"):
+        return "it is XML, and adapters ask for JSON"
     return ""
 
 
@@ -113,7 +116,7 @@ def answer(adapter: Adapter, recording: Recording) -> Page | ProviderError:
     """Return what the recorded answer comes to on the way of a live one: the meaning of its status, then its parse."""
     body = recording.body
     request = request_of(adapter, recording.url, body)
-    if recording.status != 200:
+    if recording.status != HTTPStatus.OK:
         now = datetime.now(UTC)
         return error_of(adapter, f"GET /{request.path}", recording.status, recording.headers, body, now=now)
     response = Response(status=200, headers=recording.headers, body=body, url=recording.url)

@@ -101,7 +101,7 @@ def test_the_headers_of_an_error_count(tmp_path: Path) -> None:
 
 
 def test_what_no_adapter_is_handed_is_skipped_with_a_reason(tmp_path: Path) -> None:
-    [other, redirect, website, api, local, copied] = index(
+    [other, redirect, website, api, local, copied, xml, refused] = index(
         tmp_path,
         ("musicbrainz", "200", "GET", "https://api.acoustid.org/v2/lookup", "", "a.json"),
         ("musicbrainz", "301", "GET", "https://musicbrainz.org/ws/2/artist/x", "", "a.json"),
@@ -109,10 +109,18 @@ def test_what_no_adapter_is_handed_is_skipped_with_a_reason(tmp_path: Path) -> N
         ("discogs", "404", "GET", "", "", "a.json"),
         ("discogs", "200", "GET", "http://127.0.0.1:8080/masters/1", "", "a.json"),
         ("musicbrainz", "200", "GET", "https://raw.example.com/release.json", "", "b.json"),
-        bodies={"a.json": b'{"results": []}', "b.json": json.dumps(musicbrainz.FULL).encode()},
+        ("lastfm", "200", "GET", "", "", "c.json"),
+        ("lastfm", "403", "GET", "", "", "c.json"),
+        bodies={
+            "a.json": b'{"results": []}',
+            "b.json": json.dumps(musicbrainz.FULL).encode(),
+            "c.json": b'<?xml version="1.0"?><lfm status="ok"/>',
+        },
     )
     musicbrainz_adapter, discogs_adapter = registry.get("musicbrainz"), registry.get("discogs")
     assert unasked(musicbrainz_adapter, other) == "it is an answer of api.acoustid.org, not of MusicBrainz"
     assert unasked(musicbrainz_adapter, redirect) == "with the status 301 it stands for another answer"
     assert [unasked(discogs_adapter, taken) for taken in (website, api, local)] == ["", "", ""]
     assert unasked(musicbrainz_adapter, copied) == ""
+    assert unasked(registry.get("lastfm"), xml) == "it is XML, and adapters ask for JSON"
+    assert unasked(registry.get("lastfm"), refused) == ""
