@@ -21,6 +21,8 @@ from tests.contract import told
 _ADAPTER_OF = {"apple": "itunes", "last.fm": "lastfm"}
 """What the adapter of a provider of the index is called, where it has another name."""
 _REMARK = re.compile(r"\([^)]*\)\s*")
+_STORE = re.compile(r"(?P<country>[a-z]{2})/(?P<path>lookup|search)")
+"""How iTunes is asked, too: with the country before the path."""
 _SERVICE = re.compile(r"\.[a-z]{2,}$")
 """How the host of a service ends; that of a machine where a service was only played does not."""
 _STATUS = re.compile(r"[1-5][0-9]{2}")
@@ -101,7 +103,9 @@ def request_of(adapter: Adapter, url: str, body: bytes = b"") -> Request:
 def _asked(adapter: Adapter, url: str) -> tuple[str, dict[str, str]]:
     parts = _parts(url)
     below = urlsplit(adapter.base_url).path.strip("/")
-    return parts.path.strip("/").removeprefix(below).strip("/"), dict(parse_qsl(parts.query))
+    path, params = parts.path.strip("/").removeprefix(below).strip("/"), dict(parse_qsl(parts.query))
+    store = _STORE.fullmatch(path)
+    return (store["path"], {"country": store["country"], **params}) if store else (path, params)
 
 
 def _parts(url: str) -> SplitResult:

@@ -68,6 +68,11 @@ def test_what_was_asked_counts_where_it_is_known() -> None:
     assert request_of(registry.get("spotify"), "https://[api", raw).path == f"tracks/{spotify.DAWN_ID}"
 
 
+def test_a_store_may_stand_before_the_path() -> None:
+    asked = request_of(registry.get("itunes"), "https://itunes.apple.com/gb/lookup?id=21")
+    assert (asked.path, asked.params) == ("lookup", {"country": "gb", "id": "21"})
+
+
 def test_an_index_may_leave_out_what_was_not_saved(tmp_path: Path) -> None:
     body = json.dumps(spotify.ALBUM).encode()
     [saved, packed, gone, bodiless] = index(
