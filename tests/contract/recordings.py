@@ -74,8 +74,10 @@ def read(folder: Path) -> Iterator[Recording]:
 
 def _headers(text: str) -> dict[str, str]:
     """Return recorded headers, each with the last of its values; none where they are no JSON."""
-    given = wire.try_decode(text.encode(), dict[str, str | list[str]]) or {}
-    return {name.lower(): value if isinstance(value, str) else value[-1] for name, value in given.items() if value}
+    given = wire.try_decode(text.encode(), dict[str, str | int | list[str]]) or {}
+    return {
+        name.lower(): str(value[-1] if isinstance(value, list) else value) for name, value in given.items() if value
+    }
 
 
 def unasked(adapter: Adapter, recording: Recording) -> str:

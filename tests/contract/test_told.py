@@ -95,7 +95,7 @@ def test_an_index_may_leave_out_what_was_not_saved(tmp_path: Path) -> None:
 def test_the_headers_of_an_error_count(tmp_path: Path) -> None:
     [limited, shed] = index(
         tmp_path,
-        ("spotify", "429", "GET", "", '{"Retry-After": ["7"]}', "a.json"),
+        ("spotify", "429", "GET", "", '{"Retry-After": ["7"], "Content-Length": 0, "Set-Cookie": []}', "a.json"),
         ("musicbrainz", "503", "GET", "", '{"X-RateLimit-Who": "search-shed"}', "a.json"),
         bodies={"a.json": b""},
     )
