@@ -157,7 +157,7 @@ class Deezer(Adapter):
     scope_kinds = tuple(_KEYS)
     rate = 10.0
     burst = 1
-    parser_version = 5
+    parser_version = 4
     volatile = True
 
     def normalise_key(self, kind: ScopeKind, key: str) -> str:

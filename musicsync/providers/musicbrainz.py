@@ -191,7 +191,7 @@ class MusicBrainz(Adapter):
     scope_kinds = tuple(_KEYS)
     rate = 1.0
     burst = 1
-    parser_version = 4
+    parser_version = 3
     contact_required = True
 
     def error_text(self, body: bytes) -> str:

@@ -102,7 +102,7 @@ class LastFm(Adapter):
     burst = 1
     credential = "required"
     credential_param = "api_key"
-    parser_version = 3
+    parser_version = 2
     volatile = True
 
     def stated_error(self, what: str, status: int, body: bytes) -> ProviderError | None:

@@ -75,7 +75,7 @@ class Spotify(ClientCredentials):
     scope_kinds: ClassVar[tuple[ScopeKind, ...]] = tuple(_KEYS)
     rate = 2.0
     burst = 1
-    parser_version = 3
+    parser_version = 2
     volatile = True
     tracks_at_once: ClassVar[int] = 50
     """Tracks that one request asks for."""
