@@ -38,7 +38,9 @@ def index(folder: Path, *rows: tuple[str, ...], bodies: dict[str, bytes] | None 
         ("musicbrainz", {"id": musicbrainz.LABEL, "label-code": 5}, f"label/{musicbrainz.LABEL}", None),
         ("musicbrainz", musicbrainz.PLACED, "", None),
         ("deezer", deezer.ALBUM, "", "release"),
-        ("discogs", discogs.RELEASE, "", "release"),
+        ("discogs", discogs.RELEASE, f"releases/{discogs.RELEASE['id']}", "release"),
+        ("discogs", {"id": 7, "resource_url": "https://api.discogs.com/releases/7"}, "releases/7", "release"),
+        ("discogs", {"id": 7, "tracklist": [], "versions_url": "x"}, "", None),
         ("tidal", {"data": tidal.ALBUM}, "albums/21", "release"),
         (
             "tidal",

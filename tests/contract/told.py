@@ -12,6 +12,7 @@ Answer = dict[str, Any]
 PLACES = {
     "spotify": ("albums", "tracks", "artists", "search", "browse"),
     "musicbrainz": ("artist", "label", "release", "recording", "isrc"),
+    "discogs": ("releases", "masters", "artists", "labels", "database"),
     "tidal": ("albums", "tracks", "artists"),
     "jamendo": ("albums", "tracks", "artists"),
 }
@@ -71,7 +72,8 @@ def _musicbrainz(answer: Answer) -> str:
 
 
 def _discogs(answer: Answer) -> str:
-    return f"releases/{answer.get('id')}" if "tracklist" in answer and "versions_url" not in answer else ""
+    is_release = "/releases/" in str(answer.get("resource_url")) or "tracklist" in answer
+    return f"releases/{answer.get('id')}" if is_release and "versions_url" not in answer else ""
 
 
 def _tidal(answer: Answer) -> str:
