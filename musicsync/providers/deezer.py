@@ -16,7 +16,8 @@ Forms:      every object says its ``type``. Tracks embedded in an album lack ISR
             asked; that list does not name the album. Lists name the main artist alone; ``track/{id}`` and
             ``album/{id}`` name all contributors, ``track/{id}`` the territories too, in ``available_countries``. A
             request for each track would be ten times as many, so tracks are asked for by themselves only where they
-            are followed as recordings: of others neither featured artists nor territories are known.
+            are followed as recordings: of others neither featured artists nor territories are known. Ids and durations
+            were texts once (recorded).
 Left out:   rank, fans, preview, covers: they change at almost every answer and are not the catalogue's. ``readable``
             and ``alternative`` say whether the address that asks may play a track, and which other one it may play
             instead: that is of the address, and ``available_countries`` says it of all.
@@ -34,7 +35,7 @@ from musicsync.identifiers import clean_text
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
 from musicsync.providers.collect import PageBuilder
-from musicsync.providers.wire import Each, Id, Number, Text
+from musicsync.providers.wire import Each, Key, Number, Text
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -67,13 +68,13 @@ _KEYS: Final[dict[ScopeKind, str]] = {
     "recording": "an ISRC or a Deezer track id",
 }
 
-Seconds = Annotated[int, Meta(ge=0, le=2_000_000)]
+Seconds = Annotated[int, Meta(ge=0, le=2_000_000)] | Annotated[str, Meta(pattern=r"^[0-9]{0,6}\Z")]
 
 
 class Artist(Struct, tag_field="type", tag="artist"):
     """An artist, alone or embedded; ``role`` is "Main" or "Featured" among contributors."""
 
-    id: Id
+    id: Key
     name: str
     role: str | None = None
 
@@ -93,7 +94,7 @@ class Genres(Struct):
 class Album(Struct, tag_field="type", tag="album"):
     """An album, whole at ``album/{id}`` and with fewer fields in lists and tracks."""
 
-    id: Id
+    id: Key
     title: Text
     upc: str | UnsetType | None = UNSET
     label: str | UnsetType | None = UNSET
@@ -109,7 +110,7 @@ class Album(Struct, tag_field="type", tag="album"):
 class Track(Struct, tag_field="type", tag="track"):
     """A track, whole at ``track/{id}`` and with fewer fields in lists."""
 
-    id: Id
+    id: Key
     title: Text
     title_short: str | None = None
     title_version: str | UnsetType | None = UNSET
@@ -324,7 +325,7 @@ def _add_track(page: PageBuilder, track: Track, album: str | None) -> None:
             title=short or clean_text(track.title),
             version=_version(track.title_version) if short else UNSET,
             isrcs=wire.optional_isrcs(track.isrc),
-            duration_ms=wire.duration(track.duration, unit=1000),
+            duration_ms=wire.duration(wire.whole(track.duration), unit=1000),
             explicit=track.explicit_lyrics,
             territories=wire.territories(track.available_countries),
             credits=_credits(page, track.contributors),

@@ -37,7 +37,7 @@ from musicsync.identifiers import clean_text
 from musicsync.providers import keys, outcomes, wire
 from musicsync.providers.base import Adapter, Scope, one_line
 from musicsync.providers.collect import PageBuilder
-from musicsync.providers.wire import Each, Id, Number, Text, Whole
+from musicsync.providers.wire import Each, Key, Number, Text, Whole
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -77,7 +77,6 @@ _KEYS: Final[dict[ScopeKind, str]] = {
     "recording": "a Jamendo track id (Jamendo knows no ISRC)",
 }
 
-Key = Id | Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,17}\Z")]
 NoKey = Annotated[int, Meta(ge=0, le=2**63 - 1)] | Annotated[str, Meta(pattern=r"^[0-9]{0,18}\Z")] | None
 """The id of something that may be absent: then it is empty, zero or null."""
 

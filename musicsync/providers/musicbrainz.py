@@ -15,7 +15,9 @@ Includes:   a lookup takes ``genres``; for browsing, client libraries list the s
             is not allowed is answered with 400, so browsed releases come without genres.
 Merges:     a merged MBID answers 301 to the one that lives on, so the id in the body counts, not the one asked for.
 Quirks:     ``length`` null; ``barcode`` null, empty, or 10 to 13 digits; track numbers such as "A1"; a pregap at
-            position 0 and data tracks beside the list of tracks; join phrases that are anything (" ♥ ").
+            position 0 and data tracks beside the list of tracks; join phrases that are anything (" ♥ "); in answers of
+            some years ago, a ``length`` that is a text, tracks with a ``number`` and no ``position``, and in searches
+            no credited name where it is the artist's own (recorded).
 Left out:   ``disambiguation`` of releases and recordings: it is a comment for editors and not a version. Durations are
             in milliseconds.
 
@@ -23,7 +25,7 @@ A track is known by its track MBID, and by its recording's MBID as ``recording_i
 itself has its recording MBID in both places.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from http.client import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS
 from typing import Final
 
@@ -33,7 +35,7 @@ from musicsync.identifiers import clean_text, storable
 from musicsync.providers import keys, wire
 from musicsync.providers.base import Adapter, Scope, one_line
 from musicsync.providers.collect import PageBuilder, page_after
-from musicsync.providers.wire import Each, Number, Text, Uuid
+from musicsync.providers.wire import Each, Number, Text, Uuid, Whole
 from musicsync.records import (
     ArtistRecord,
     Credit,
@@ -76,10 +78,10 @@ class Artist(Struct, frozen=True, rename="kebab"):
 
 
 class CreditedName(Struct, frozen=True):
-    """As https://musicbrainz.org/doc/Artist_Credits defines it."""
+    """As https://musicbrainz.org/doc/Artist_Credits defines it; searches left out a name that is the artist's own."""
 
     artist: Artist
-    name: str
+    name: str = ""
     joinphrase: str | None = ""
 
 
@@ -103,39 +105,26 @@ class ReleaseGroup(Struct, rename="kebab"):
     secondary_types: list[str] = []
 
 
-class ReleaseStub(Struct, rename="kebab"):
-    """A release as a recording names it: without what stands on it."""
-
-    id: Uuid
-    title: Text
-    barcode: str | UnsetType | None = UNSET
-    date: str | UnsetType | None = UNSET
-    artist_credit: list[CreditedName] | UnsetType = UNSET
-    label_info: list[LabelInfo] | UnsetType = UNSET
-    release_group: ReleaseGroup | UnsetType = UNSET
-    genres: list[Named] | UnsetType = UNSET
-
-
 class Recording(Struct, rename="kebab"):
     """As https://musicbrainz.org/doc/Recording defines it."""
 
     id: Uuid
     title: Text
-    length: Number | UnsetType | None = UNSET
+    length: Whole | UnsetType | None = UNSET
     isrcs: list[str] | UnsetType = UNSET
     artist_credit: list[CreditedName] | UnsetType = UNSET
-    releases: list[ReleaseStub] = []
+    releases: list["Release"] = []
 
 
 class Track(Struct, rename="kebab"):
-    """As https://musicbrainz.org/doc/Track defines it."""
+    """As https://musicbrainz.org/doc/Track defines it; among the releases of a recording it does not repeat that."""
 
     id: Uuid
     title: Text
-    position: Number
-    recording: Recording
+    position: Number | UnsetType = UNSET
+    recording: Recording | UnsetType = UNSET
     number: str | UnsetType | None = UNSET
-    length: Number | UnsetType | None = UNSET
+    length: Whole | UnsetType | None = UNSET
     artist_credit: list[CreditedName] | UnsetType = UNSET
 
 
@@ -149,16 +138,32 @@ class Medium(Struct, rename="kebab"):
     pregap: Track | None = None
 
 
-class Release(ReleaseStub, rename="kebab"):
-    """As https://musicbrainz.org/doc/Release defines it."""
+class Release(Struct, rename="kebab"):
+    """As https://musicbrainz.org/doc/Release defines it, with as much of it as was asked for."""
 
+    id: Uuid
+    title: Text
+    barcode: str | UnsetType | None = UNSET
+    date: str | UnsetType | None = UNSET
+    artist_credit: list[CreditedName] | UnsetType = UNSET
+    label_info: list[LabelInfo] | UnsetType = UNSET
+    release_group: ReleaseGroup | UnsetType = UNSET
+    genres: list[Named] | UnsetType = UNSET
     media: list[Medium] | UnsetType = UNSET
 
 
+class LookedUpArtist(Artist, frozen=True, rename="kebab"):
+    """An artist with the first of its releases and recordings, where they were asked for."""
+
+    releases: list[Release] = []
+    recordings: list[Recording] = []
+
+
 class Label(Struct):
-    """As https://musicbrainz.org/doc/Label defines it."""
+    """As https://musicbrainz.org/doc/Label defines it, with the first of its releases where they were asked for."""
 
     id: Uuid
+    releases: list[Release] = []
 
 
 class Lists(Struct, rename="kebab"):
@@ -174,8 +179,7 @@ class Lists(Struct, rename="kebab"):
 _TRACK = Each(Track)
 _MEDIA = {"media": Each(Medium, {"tracks": _TRACK, "data-tracks": _TRACK})}
 _RELEASES = {"releases": Each(Release, _MEDIA)}
-_STUBS = {"releases": Each(ReleaseStub)}
-_LISTS = {**_RELEASES, "recordings": Each(Recording, _STUBS), "artists": Each(Artist)}
+_LISTS = {**_RELEASES, "recordings": Each(Recording, _RELEASES), "artists": Each(Artist)}
 
 
 class MusicBrainz(Adapter):
@@ -240,7 +244,7 @@ class MusicBrainz(Adapter):
             _add_release(page, release)
             return page.page()
         if entity == "recording" and asked:
-            recording, rejected = wire.decode(body, Recording, _STUBS)
+            recording, rejected = wire.decode(body, Recording, _RELEASES)
             page = PageBuilder(rejected)
             page.merge("track", asked, recording.id)
             _add_recording(page, recording)
@@ -261,17 +265,25 @@ def _browse(by: str, mbid: str, inc: str = _BROWSE_INC) -> Request:
 
 
 def _artist_page(body: bytes, asked: str) -> Page:
-    artist, _ = wire.decode(body, Artist)
-    page = PageBuilder()
+    artist, rejected = wire.decode(body, LookedUpArtist, _LISTS)
+    page = PageBuilder(rejected)
     page.merge("artist", asked, artist.id)
     page.add(_artist_record(artist))
+    for release in artist.releases:
+        _add_release(page, release)
+    for recording in artist.recordings:
+        _add_recording(page, recording)
     page.follow_ups.append(_browse("artist", artist.id))
     return page.page()
 
 
 def _label_page(body: bytes) -> Page:
-    label, _ = wire.decode(body, Label)
-    return Page(follow_ups=(_browse("label", label.id),))
+    label, rejected = wire.decode(body, Label, _RELEASES)
+    page = PageBuilder(rejected)
+    for release in label.releases:
+        _add_release(page, release)
+    page.follow_ups.append(_browse("label", label.id))
+    return page.page()
 
 
 def _lists_page(body: bytes, request: Request) -> Page:
@@ -354,25 +366,25 @@ def _add_recording(page: PageBuilder, recording: Recording) -> None:
             recording_id=recording.id,
             title=clean_text(recording.title),
             isrcs=wire.optional_isrcs(recording.isrcs),
-            duration_ms=wire.duration(recording.length),
+            duration_ms=wire.duration(wire.whole(recording.length)),
             credits=_credits(page, recording.artist_credit),
         )
     )
     for release in recording.releases:
         page.add(_release_record(page, release))
+        for disc, track in _placed(release):
+            _add_track(page, track, release.id, disc, recording)
     if len(recording.releases) + len(page.rejected) >= _MOST_EMBEDDED:
         page.follow_ups.append(_browse("recording", recording.id, _STUB_INC))
 
 
 def _add_release(page: PageBuilder, release: Release) -> None:
     page.add(_release_record(page, release, _track_count(release.media)))
-    for place, medium in enumerate(release.media or (), start=1):
-        disc = place if isinstance(medium.position, UnsetType) else medium.position
-        for track in _tracks(medium):
-            _add_track(page, track, release.id, disc)
+    for disc, track in _placed(release):
+        _add_track(page, track, release.id, disc, track.recording)
 
 
-def _release_record(page: PageBuilder, release: ReleaseStub, track_count: int | UnsetType = UNSET) -> ReleaseRecord:
+def _release_record(page: PageBuilder, release: Release, track_count: int | UnsetType = UNSET) -> ReleaseRecord:
     label, number = _label(release.label_info)
     return ReleaseRecord(
         external_id=release.id,
@@ -388,24 +400,28 @@ def _release_record(page: PageBuilder, release: ReleaseStub, track_count: int | 
     )
 
 
-def _tracks(medium: Medium) -> Iterable[Track]:
-    return [*([medium.pregap] if medium.pregap else []), *medium.tracks, *medium.data_tracks]
+def _placed(release: Release) -> Iterator[tuple[int, Track]]:
+    """Yield the tracks of a release, each with the number of its disc."""
+    for place, medium in enumerate(release.media or (), start=1):
+        disc = place if isinstance(medium.position, UnsetType) else medium.position
+        for track in (*([medium.pregap] if medium.pregap else []), *medium.tracks, *medium.data_tracks):
+            yield disc, track
 
 
-def _add_track(page: PageBuilder, track: Track, release_id: str, disc: int) -> None:
-    recording = track.recording
-    names = recording.artist_credit if isinstance(track.artist_credit, UnsetType) else track.artist_credit
+def _add_track(page: PageBuilder, track: Track, release_id: str, disc: int, recording: Recording | UnsetType) -> None:
+    sound = Recording(id=track.id, title=track.title) if isinstance(recording, UnsetType) else recording
+    names = sound.artist_credit if isinstance(track.artist_credit, UnsetType) else track.artist_credit
     page.add(
         TrackRecord(
             external_id=track.id,
-            recording_id=recording.id,
+            recording_id=UNSET if isinstance(recording, UnsetType) else recording.id,
             release_id=release_id,
             disc=disc,
             position=track.position,
             number=wire.optional_text(track.number),
             title=clean_text(track.title),
-            isrcs=wire.optional_isrcs(recording.isrcs),
-            duration_ms=wire.duration(track.length, recording.length),
+            isrcs=wire.optional_isrcs(sound.isrcs),
+            duration_ms=wire.duration(wire.whole(track.length), wire.whole(sound.length)),
             credits=_credits(page, names),
         )
     )

@@ -11,7 +11,8 @@ Paging:     20 items a page and an opaque ``page[cursor]``; of ``links.next`` on
 Errors:     ``{"errors": [{"status", "code", "detail"}]}`` (documented). More in ``include`` than is allowed answers
             400. The token URL says ``{"status", "error", "sub_status", "error_description"}`` (reported by a client).
 Identity:   ids are digits in a text. A track stands on one album; its place is ``meta`` of the album's reference to
-            it, so a track by itself has none.
+            it, so a track by itself has none. An artist may be referred to and not included (recorded): then the others
+            of the credit are known, and not all of them.
 Forms:      ``data`` refers to ``included`` by type and id. ``copyright`` is a text or an object (recorded), ``type`` of
             an album is named ``albumType`` in newer descriptions. Durations are ISO 8601 ("PT3M5S").
 Barcodes:   ``filter[barcodeId]`` takes a UPC-A of 12 digits, as in its example, or an EAN-13 (documented); so it is
@@ -170,6 +171,7 @@ class Tidal(ClientCredentials):
     scope_kinds = tuple(_KEYS)
     rate = 0.2
     burst = 1
+    parser_version = 2
     volatile = True
     takes_options = True
 
@@ -341,6 +343,7 @@ def _add_album(page: PageBuilder, album: Resource, included: dict[tuple[str, str
     if said is None or not said.title:
         page.rejected.append(_without_title(album))
         return
+    everybody, some = _credits(page, album, included)
     page.add(
         ReleaseRecord(
             external_id=album.id,
@@ -352,7 +355,8 @@ def _add_album(page: PageBuilder, album: Resource, included: dict[tuple[str, str
             label=_label(album, included),
             explicit=said.explicit,
             track_count=said.number_of_items,
-            credits=_credits(page, album, included),
+            credits=everybody,
+            main_artists=some,
         )
     )
 
@@ -376,6 +380,7 @@ def _add_track(
     if said is None or not said.title:
         page.rejected.append(_without_title(track))
         return
+    everybody, some = _credits(page, track, included)
     page.add(
         TrackRecord(
             external_id=track.id,
@@ -387,7 +392,8 @@ def _add_track(
             isrcs=wire.optional_isrcs(said.isrc),
             duration_ms=_milliseconds(said.duration),
             explicit=said.explicit,
-            credits=_credits(page, track, included),
+            credits=everybody,
+            main_artists=some,
         )
     )
 
@@ -399,21 +405,20 @@ def _without_title(thing: Reference) -> RejectedItem:
 
 def _credits(
     page: PageBuilder, thing: Reference, included: dict[tuple[str, str], Resource]
-) -> tuple[Credit, ...] | UnsetType:
-    """Return the credit; unset where not all its artists are named, for half a credit would be a wrong one."""
+) -> tuple[tuple[Credit, ...] | UnsetType, tuple[Credit, ...] | UnsetType]:
+    """Return the credit, and where not all its artists are named those that are: one of the two is unset."""
     relation = thing.relationships.artists if isinstance(thing, Resource) and thing.relationships else None
     artists = tuple([artist.id for artist in _listed(relation.data)]) if relation else ()
     if artists not in page.credits:
         page.credits[artists] = _read_credits(artists, included)
-    return page.credits[artists] or UNSET
+    named = page.credits[artists]
+    return (named or UNSET, UNSET) if len(named) == len(artists) else (UNSET, named or UNSET)
 
 
 def _read_credits(artists: tuple[str, ...], included: dict[tuple[str, str], Resource]) -> tuple[Credit, ...]:
-    names = [_name(included.get(("artists", artist))) for artist in artists]
-    if not all(names):
-        return ()
-    joins = [", "] * (len(names) - 1) + [""]
-    return tuple(map(Credit, names, artists, joins))
+    named = [(name, artist) for artist in artists if (name := _name(included.get(("artists", artist))))]
+    joins = [", "] * (len(named) - 1) + [""]
+    return tuple([Credit(name, artist, join) for (name, artist), join in zip(named, joins, strict=False)])
 
 
 def _label(album: Resource, included: dict[tuple[str, str], Resource]) -> str | UnsetType | None:

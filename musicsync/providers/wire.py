@@ -35,6 +35,7 @@ _VISIBLE = r"[^\s\x00\ud800-\udfff]"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z"
 _ASCII = r"^[!-~]+\Z"
 _DIGITS = r"^[0-9]{0,9}\Z"
+_KEY = r"^[1-9][0-9]{0,17}\Z"
 _WORDS = {
     f"`str` matching regex {pattern!r}": words
     for pattern, words in (
@@ -42,6 +43,7 @@ _WORDS = {
         (_UUID, "a UUID"),
         (_ASCII, "visible ASCII characters"),
         (_DIGITS, "digits"),
+        (_KEY, "digits"),
     )
 }
 
@@ -57,6 +59,8 @@ Number = Annotated[int, Meta(ge=0, le=LARGEST)]
 Whole = Number | Annotated[str, Meta(pattern=_DIGITS)]
 """A ``Number`` of a provider that also writes it as text, empty for none; ``whole`` reads it."""
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Key = Id | Annotated[str, Meta(pattern=_KEY)]
+"""An ``Id`` of a provider that also writes it as text."""
 
 
 class Each(Struct, frozen=True):

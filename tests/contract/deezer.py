@@ -1,5 +1,7 @@
 import json
 
+import msgspec
+
 from musicsync.providers import registry
 from musicsync.providers.collect import page_after
 from musicsync.records import (
@@ -244,6 +246,24 @@ SPEC = Spec(
             ),
         ),
         Said(
+            name="track whose numbers are texts, as they were once",
+            request=Request(path="track/31"),
+            body={
+                **LISTED,
+                "id": "31",
+                "duration": "201",
+                "artist": {**ARTIST, "id": "11"},
+                "album": {**STUB, "id": "21"},
+            },
+            page=Page(
+                records=(
+                    ReleaseRecord(external_id="21", title="First Light", released="2019-05-17"),
+                    ADA,
+                    msgspec.structs.replace(LISTED_RECORD, release_id="21"),
+                )
+            ),
+        ),
+        Said(
             name="chart",
             request=Request(path="chart/0"),
             body={"artists": {"data": [ARTIST]}, "albums": {"data": [5]}, "playlists": {"data": [1]}},
@@ -276,6 +296,7 @@ SPEC = Spec(
         envelope={"total": 9},
         item={name: value for name, value in LISTED.items() if name not in ("title_short", "title_version")},
         number=("duration",),
+        digits=True,
     ),
     start=Scoped(kind="artist", given="11", key="11", asks=""),
     walk={

@@ -251,6 +251,21 @@ SPEC = Spec(
             body={"topartists": {"artist": [ADA_STUB], "@attr": {"tag": "folk"}}},
             page=Page(records=(ADA,), form="tag.getTopArtists"),
         ),
+        *(
+            Said(
+                name=f"{method}, which names its list otherwise",
+                request=ask(method),
+                body={name: {entity: [item], "@attr": {"page": "1", "total": "9"}}},
+                page=Page(records=records, form=method, total=total),
+            )
+            for method, name, entity, item, records, total in (
+                ("chart.getTopTracks", "tracks", "track", TRACK, (ADA, DAWN), None),
+                ("track.getSimilar", "similartracks", "track", {**TRACK, "duration": 201}, (ADA, DAWN), None),
+                ("tag.getTopAlbums", "albums", "album", LISTED, (ADA, LIGHT), 9),
+                ("chart.getTopArtists", "artists", "artist", ADA_STUB, (ADA,), None),
+                ("artist.getSimilar", "similarartists", "artist", ADA_STUB, (ADA,), None),
+            )
+        ),
     ],
     refused=[
         fault(2, Permanent, hint="base URL"),

@@ -1,3 +1,5 @@
+import msgspec
+
 from musicsync.providers import registry
 from musicsync.providers.collect import page_after
 from musicsync.records import (
@@ -143,6 +145,14 @@ FULL_RECORDS = (
         credits=CREDITS,
     ),
 )
+SOUND_RECORD = TrackRecord(
+    external_id=RECORDING,
+    recording_id=RECORDING,
+    title="Dawn",
+    isrcs=("GBABC1900001", "odd"),
+    duration_ms=201000,
+    credits=(Credit(name="Ada Lov", artist_id=ARTIST),),
+)
 
 
 STUBS: list[dict[str, object]] = [{"id": mbid(100 + at), "title": "First Light"} for at in range(25)]
@@ -212,6 +222,61 @@ SPEC = Spec(
             page=Page(follow_ups=(browse("label", LABEL, 0),)),
         ),
         Said(
+            name="artist with releases and recordings, as others ask for it",
+            request=lookup(f"artist/{ARTIST}", "releases recordings"),
+            body={**ADA, "releases": [FULL, {"id": SECOND}], "recordings": [{**SOUND, "id": OTHER}]},
+            page=Page(
+                records=(
+                    *FULL_RECORDS,
+                    msgspec.structs.replace(SOUND_RECORD, external_id=OTHER, recording_id=OTHER),
+                ),
+                rejected=(
+                    RejectedItem(
+                        path="$.releases[1]",
+                        reason="Object missing required field `title`",
+                        excerpt=f'{{"id": "{SECOND}"}}',
+                    ),
+                ),
+                follow_ups=(browse("artist", ARTIST, 0),),
+            ),
+        ),
+        Said(
+            name="label with releases, as others ask for it",
+            request=lookup(f"label/{LABEL}", "releases"),
+            body={"id": LABEL, "name": "Moss", "label-code": 5, "releases": [FULL]},
+            page=Page(records=FULL_RECORDS, follow_ups=(browse("label", LABEL, 0),)),
+        ),
+        Said(
+            name="recording with its places, as others ask for it",
+            request=lookup(f"recording/{RECORDING}", "releases media"),
+            body={
+                **SOUND,
+                "releases": [
+                    {
+                        "id": RELEASE,
+                        "title": "First Light",
+                        "media": [
+                            {
+                                "position": 2,
+                                "track-count": 19,
+                                "tracks": [{"id": TRACK, "title": "Dawn", "number": "A1", "position": 3}],
+                            }
+                        ],
+                    }
+                ],
+            },
+            page=Page(
+                records=(
+                    ADA_RECORD,
+                    SOUND_RECORD,
+                    ReleaseRecord(external_id=RELEASE, title="First Light"),
+                    msgspec.structs.replace(
+                        SOUND_RECORD, external_id=TRACK, release_id=RELEASE, disc=2, position=3, number="A1"
+                    ),
+                )
+            ),
+        ),
+        Said(
             name="release",
             request=lookup(f"release/{RELEASE}", RELEASE_INC),
             body=FULL,
@@ -249,6 +314,30 @@ SPEC = Spec(
                         params={"inc": RELEASE_INC, "fmt": "json"},
                         refreshes=("release", RELEASE),
                     ),
+                )
+            ),
+        ),
+        Said(
+            name="search of some years ago: numbers as texts, credited names only where they differ",
+            request=Request(path="recording", params={"query": "dawn", "fmt": "json"}),
+            body={"recordings": [{**SOUND, "length": "201000", "artist-credit": [{"artist": ADA}]}]},
+            page=Page(records=(ADA_RECORD, SOUND_RECORD)),
+        ),
+        Said(
+            name="release of some years ago: no positions",
+            request=lookup(f"release/{RELEASE}", RELEASE_INC),
+            body={
+                "id": RELEASE,
+                "title": "First Light",
+                "media": [
+                    {"position": 2, "tracks": [{"id": TRACK, "title": "Dawn", "number": "A1", "recording": SOUND}]}
+                ],
+            },
+            page=Page(
+                records=(
+                    ReleaseRecord(external_id=RELEASE, title="First Light"),
+                    ADA_RECORD,
+                    msgspec.structs.replace(SOUND_RECORD, external_id=TRACK, release_id=RELEASE, disc=2, number="A1"),
                 )
             ),
         ),
@@ -366,6 +455,7 @@ SPEC = Spec(
         item=SMALL,
         title=("media", "tracks", "title"),
         number=("media", "tracks", "length"),
+        digits=True,
     ),
     start=Scoped(kind="artist", given=ARTIST, key=ARTIST, asks=""),
     walk={

@@ -103,6 +103,15 @@ DAWN_RECORD = TrackRecord(
     territories=(),
     credits=BY_BOTH,
 )
+DUSK_RECORD = msgspec.structs.replace(
+    DAWN_RECORD,
+    external_id=DUSK_ID,
+    title="Dusk",
+    position=2,
+    duration_ms=None,
+    explicit=False,
+    credits=BY_ADA,
+)
 WHOLE_RECORD = msgspec.structs.replace(DAWN_RECORD, isrcs=("GBABC1900001",), territories=("DE", "GB"))
 DETAILS = ("release", ALBUM_ID)
 
@@ -245,18 +254,51 @@ SPEC = Spec(
                     ADA_RECORD,
                     BEN_RECORD,
                     DAWN_RECORD,
-                    msgspec.structs.replace(
-                        DAWN_RECORD,
-                        external_id=DUSK_ID,
-                        title="Dusk",
-                        position=2,
-                        duration_ms=None,
-                        explicit=False,
-                        credits=BY_ADA,
-                    ),
+                    DUSK_RECORD,
                 ),
                 follow_ups=(several(DAWN_ID, DUSK_ID, details=True),),
                 total=2,
+            ),
+        ),
+        Said(
+            name="tracks of an album, one of which stands in for another that only its URI names",
+            request=tracks(50),
+            body=paging(
+                {**DAWN, "id": sid(99), "linked_from": {"id": None, "uri": f"spotify:track:{DAWN_ID}"}},
+                {**DUSK, "id": sid(98), "linked_from": {"id": None, "uri": "spotify:local:x"}},
+                {**DUSK, "linked_from": {}},
+            ),
+            page=Page(
+                records=(
+                    ADA_RECORD,
+                    BEN_RECORD,
+                    DAWN_RECORD,
+                    msgspec.structs.replace(DUSK_RECORD, external_id=sid(98)),
+                    DUSK_RECORD,
+                ),
+                follow_ups=(several(DAWN_ID, sid(98), DUSK_ID),),
+                total=3,
+            ),
+        ),
+        Said(
+            name="several albums, each with its tracks",
+            request=Request(path="albums", params={"ids": f"{ALBUM_ID},{sid(22)},{sid(23)}"}),
+            body={"albums": [ALBUM, None, {**LISTED_ALBUM, "id": sid(23), "tracks": paging(DUSK, None)}]},
+            page=Page(
+                records=(
+                    ADA_RECORD,
+                    BEN_RECORD,
+                    ALBUM_RECORD,
+                    DAWN_RECORD,
+                    msgspec.structs.replace(STUB_RECORD, external_id=sid(23)),
+                    msgspec.structs.replace(DUSK_RECORD, release_id=sid(23)),
+                ),
+                rejected=(
+                    RejectedItem(
+                        path="$.albums[2].tracks.items[1]", reason="Expected `object`, got `null`", excerpt="null"
+                    ),
+                ),
+                follow_ups=(several(DAWN_ID), TRACKS_AFTER, several(DUSK_ID)),
             ),
         ),
         Said(

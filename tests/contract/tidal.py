@@ -274,7 +274,16 @@ SPEC = Spec(
                 "included": [BEN],
             },
             page=Page(
-                records=(TrackRecord(external_id="31", title="Dawn", duration_ms=None, explicit=None), BEN_RECORD)
+                records=(
+                    TrackRecord(
+                        external_id="31",
+                        title="Dawn",
+                        duration_ms=None,
+                        explicit=None,
+                        main_artists=(Credit(name="Bén", artist_id="12"),),
+                    ),
+                    BEN_RECORD,
+                )
             ),
         ),
         Said(

@@ -22,7 +22,8 @@ Forms:      JSON made of XML. One object stands where a list has one item, and a
             Numbers are numbers, texts or null. ``duration`` is in seconds in lists and in milliseconds in
             ``track.getInfo``, which answers for any name whatever. Dates are "6 Apr 1999, 00:00", as long as they were
             given. Tags are anything: those that name the artist or album, or the listener's shelf, are no genres.
-Left out:   listeners, play counts, ranks in charts, biographies, images.
+Left out:   listeners, play counts, ranks in charts, biographies, images; the album that ``track.getInfo`` names, which
+            is one of many and no place of the track's own; what a listener played or loves.
 """
 
 import re
@@ -38,6 +39,9 @@ from musicsync.providers.collect import PageBuilder, page_after
 from musicsync.providers.lastfm import names
 from musicsync.providers.lastfm.answers import (
     LISTS,
+    LISTS_OF_ALBUMS,
+    LISTS_OF_ARTISTS,
+    LISTS_OF_TRACKS,
     Album,
     Albums,
     AlbumTracks,
@@ -182,8 +186,8 @@ def _merge(page: PageBuilder, request: Request, kind: Kind, answered: str) -> No
 def _add_lists(page: PageBuilder, answer: Answer, request: Request) -> bool:
     """Add what stands in lists; tell whether there is any."""
     found = answer.results if isinstance(answer.results, Matches) else Matches()
-    lists = (answer.topalbums, found.albummatches, answer.topartists, found.artistmatches, answer.toptracks)
-    for listed in (*lists, found.trackmatches):
+    lists = [getattr(answer, name) for name in (*LISTS_OF_ALBUMS, *LISTS_OF_ARTISTS, *LISTS_OF_TRACKS)]
+    for listed in (*lists, found.albummatches, found.artistmatches, found.trackmatches):
         if isinstance(listed, Albums):
             _add_albums(page, listed, request)
         elif isinstance(listed, Artists):
@@ -192,7 +196,7 @@ def _add_lists(page: PageBuilder, answer: Answer, request: Request) -> bool:
         elif isinstance(listed, Tracks):
             for track in each(listed.track):
                 _add_track(page, track)
-    return any(part is not UNSET for part in (answer.topalbums, answer.topartists, answer.toptracks, answer.results))
+    return any(part is not UNSET for part in (*lists, answer.results))
 
 
 def _add_albums(page: PageBuilder, listed: Albums, request: Request) -> None:

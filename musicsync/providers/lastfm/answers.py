@@ -103,7 +103,7 @@ class Fault(Struct):
 
 
 class Answer(Fault):
-    """Any answer: one of these stands in it."""
+    """Any answer: one of these stands in it. What a list is called differs by the method, and has changed."""
 
     artist: Artist | UnsetType = UNSET
     album: Album | UnsetType = UNSET
@@ -111,14 +111,22 @@ class Answer(Fault):
     topalbums: Albums | UnsetType = UNSET
     topartists: Artists | UnsetType = UNSET
     toptracks: Tracks | UnsetType = UNSET
+    albums: Albums | UnsetType = UNSET
+    artists: Artists | UnsetType = UNSET
+    tracks: Tracks | UnsetType = UNSET
+    similarartists: Artists | UnsetType = UNSET
+    similartracks: Tracks | UnsetType = UNSET
     results: Matches | UnsetType = UNSET
 
 
+LISTS_OF_ALBUMS = ("topalbums", "albums")
+LISTS_OF_ARTISTS = ("topartists", "artists", "similarartists")
+LISTS_OF_TRACKS = ("toptracks", "tracks", "similartracks")
 LISTS = {
     "album.tracks.track": Each(AlbumTrack),
-    "topalbums.album": Each(Album),
-    "topartists.artist": Each(Artist),
-    "toptracks.track": Each(Track),
+    **{f"{name}.album": Each(Album) for name in LISTS_OF_ALBUMS},
+    **{f"{name}.artist": Each(Artist) for name in LISTS_OF_ARTISTS},
+    **{f"{name}.track": Each(Track) for name in LISTS_OF_TRACKS},
     "results.albummatches.album": Each(Album),
     "results.artistmatches.artist": Each(Artist),
     "results.trackmatches.track": Each(Track),

@@ -17,7 +17,7 @@ Errors:     ``{"error": {"status", "message"}}``; of the token URL ``{"error", "
 Identity:   ids are letters and digits in which case counts, 22 so far. ``tracks?ids=`` has null in the place of an
             unknown id (recorded). Files of users have no id (recorded) and are rejected. With a ``market``, which is
             not asked for here, one track may stand in for another: ``linked_from`` names the other, whose place on an
-            album it is.
+            album it is, by a URI beside an ``id`` of null within albums (recorded).
 Forms:      every object says its ``type``. Tracks embedded in an album or listed for it lack the ISRC, so the tracks
             are asked for, too. A number may be written as a float (recorded). Dates have 4, 7 or 10 characters, or are
             null or "0000".
@@ -196,6 +196,8 @@ class Spotify(ClientCredentials):
             before = item
             if followed and isinstance(item, Album):
                 page.follow_ups.append(Request(path=f"albums/{item.id}", refreshes=("release", item.id)))
+            if isinstance(item, Album) and item.tracks:
+                self._add_tracks(page, item, Request(path=f"albums/{item.id}", refreshes=request.refreshes))
             if album and isinstance(item, Track) and not item.external_ids:
                 wanted.append(linked(item) or item.id)
         for start in range(0, len(wanted), self.tracks_at_once):

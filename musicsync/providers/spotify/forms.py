@@ -47,9 +47,10 @@ class ExternalIds(Struct):
 
 
 class Link(Struct):
-    """The track that another stands in for."""
+    """The track that another stands in for; within an album its ``id`` may be null, and ``uri`` names it."""
 
-    id: SpotifyId
+    id: SpotifyId | None = None
+    uri: str | None = None
 
 
 class AlbumStub(Struct):
@@ -121,7 +122,11 @@ class Error(Struct):
 
 
 ITEMS = {"items": Each(Item)}
-SEVERAL = {"tracks": Each(Track | None), "albums": Each(Album | None), "artists": Each(Artist | None)}
+SEVERAL = {
+    "tracks": Each(Track | None),
+    "albums": Each(Album | None, {"tracks.items": Each(Item)}),
+    "artists": Each(Artist | None),
+}
 FORM_OF: Final[dict[str, Any]] = {"tracks": Track, "albums": Album, "artists": Artist}
 
 

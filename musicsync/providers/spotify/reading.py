@@ -1,5 +1,7 @@
 """What Spotify's tracks, albums and artists say, as records."""
 
+import re
+
 from msgspec import UNSET, UnsetType
 
 from musicsync.identifiers import clean_text
@@ -7,6 +9,8 @@ from musicsync.providers import wire
 from musicsync.providers.collect import PageBuilder
 from musicsync.providers.spotify.forms import Album, AlbumStub, Credited, ExternalIds, Item, Track
 from musicsync.records import ArtistRecord, Credit, ReleaseRecord, TrackRecord
+
+_TRACK_URI = re.compile(r"spotify:track:([0-9A-Za-z]{1,64})", re.ASCII)
 
 
 def add(page: PageBuilder, item: Item, album: str | None = None, before: Item | None = None) -> None:
@@ -58,7 +62,10 @@ def _add_track(page: PageBuilder, track: Track, album: str | None, before: Item 
 
 def linked(item: Item) -> str | None:
     """Return the id of the track that this one stands in for."""
-    return item.linked_from.id if isinstance(item, Track) and item.linked_from else None
+    if not isinstance(item, Track) or not item.linked_from:
+        return None
+    by_uri = _TRACK_URI.fullmatch(item.linked_from.uri or "")
+    return item.linked_from.id or (by_uri[1] if by_uri else None)
 
 
 def has_isrc(item: Item, isrc: str) -> bool:
