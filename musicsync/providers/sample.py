@@ -24,6 +24,14 @@ def rejected(page: Page) -> list[tuple[str, str, str]]:
     return [(item.path, item.reason, item.excerpt) for item in page.rejected[:_MOST]]
 
 
+def leads_to(page: Page) -> str:
+    """Return in words what is asked next: nothing, though the provider has more, means a wrong way of paging."""
+    if not page.requests:
+        return "leads to no other request"
+    first, *others = page.requests
+    return f"leads to GET /{first.key}" + (f" and {len(others):,} more" if others else "")
+
+
 def _row(record: Record) -> tuple[str, str, str, str]:
     fields = structs.asdict(record)
     stated = [f"{name}: {_value(value)}" for name, value in fields.items() if name not in _APART and value is not UNSET]

@@ -27,6 +27,7 @@ from musicsync.redaction import redacted
 T = TypeVar("T")
 
 _EXCERPT = 300
+_START = 80
 _JSON = msgspec.json.Encoder()
 _MOST_DIGITS = 300
 _TWICE = "states a key twice"
@@ -126,7 +127,13 @@ def _load_leniently(body: bytes) -> Any:
     except RecursionError:
         raise Permanent("the answer is nested too deeply to be one of this provider") from None
     except ValueError as error:
-        raise Transient(f"the answer is not JSON, or was cut off after {len(body)} bytes: {error}") from error
+        raise _no_json(body, error) from error
+
+
+def _no_json(body: bytes, error: ValueError) -> Transient:
+    if not (start := one_line(body[:_START].decode("utf-8", "replace"))):
+        return Transient("the answer is empty")
+    return Transient(f"the answer is not JSON, or was cut off after {len(body)} bytes: {error}; it begins with {start}")
 
 
 def _number(digits: str) -> int | float:

@@ -103,10 +103,15 @@ def _ask(provider: Provider, adapter: ClientCredentials, credential: Secret) -> 
         return adapter.read_token(answer.body)
     except (Refused, Permanent, Gone) as error:
         raise Refused(
-            f"no token for {provider} ({adapter.label}): {error}: set {provider.credential_setting}, or store another "
-            f"credential with `manage.py provider credential {provider}`",
-            excerpt=error.excerpt,
+            f"no token for {provider} ({adapter.label}): {error}: {_remedy(provider, error)}", excerpt=error.excerpt
         ) from error
+
+
+def _remedy(provider: Provider, error: Exception) -> str:
+    if isinstance(error, Gone):
+        return "correct its token URL"
+    command = f"manage.py provider credential {provider}"
+    return f"set {provider.credential_setting}, or store another credential with `{command}`"
 
 
 def _request(provider: Provider, adapter: ClientCredentials, credential: Secret) -> oauth.TokenRequest:

@@ -101,6 +101,7 @@ def test_the_command_line_takes_options_and_shows_the_first_records(
     assert "40 tracks, 0 rejected" in lines[0]
     assert lines[1] == "Kind\tId\tTitle or name\tSays"
     assert [line.split("\t")[0] for line in lines[2:7]] == ["track"] * 5
+    assert lines[-1].startswith("leads to GET /")
     file.write_text(json.dumps(OPTIONS | {"track": OPTIONS["track"] | {"title": "version"}}))
     call_command("provider", "set", "shop", "--options", str(file))
     capsys.readouterr()

@@ -267,3 +267,12 @@ def test_faults_that_pass_leave_no_trace_in_the_catalogue(
         run = sync(provider, threads=2)
         assert (run.status, run.error) == ("done", ""), fault
         assert catalogue() == without, fault
+
+
+def test_a_token_url_where_nothing_is_has_another_remedy_than_a_wrong_credential() -> None:
+    provider = make_provider(adapter="spotify")
+    with serving(answer(b"nothing here", "404 Not Found")) as other:
+        provider.token_url = other.url
+        credentials.store(provider, CLIENT)
+        with pytest.raises(Refused, match=r"404 nothing here: correct its token URL$"):
+            token_of(provider)

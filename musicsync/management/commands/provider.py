@@ -118,6 +118,7 @@ class Command(MusicsyncCommand):
             self.say_table(sample.RECORDS, sample.records(page))
         if page.rejected:
             self.say_table(sample.REJECTED, sample.rejected(page))
+        self.say(sample.leads_to(page))
 
     def _enable(self, provider: Provider, *, enabled: bool) -> None:
         provider.enabled = enabled

@@ -278,6 +278,8 @@ def _json_reader(lines: _Lines, encoding: str) -> Callable[[], bytes | None]:
 
 
 def _check_json(line: bytes) -> None:
+    if line.startswith(b"["):
+        raise _NoRecord("it is a list: each line must be one JSON object")
     text = line.join(_WITHIN)
     try:
         msgspec.json.decode(text)

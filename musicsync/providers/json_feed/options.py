@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 import jmespath
 import msgspec
@@ -39,6 +39,8 @@ _OF_HTTP = frozenset(
         *("proxy-authorization", "proxy-connection"),
     }
 )
+_NO_CHOICE = ("Invalid value", "Invalid enum value")
+"""How reasons begin that say that a word is none of those that an option takes."""
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 Form = TypeVar("Form", bound=Struct)
@@ -302,12 +304,21 @@ def _mistakes(given: Any, form: type[Struct], where: str) -> Iterator[str]:
             try:
                 _convert(given[name], field.type)
             except msgspec.ValidationError as error:
-                yield _line(where + name, str(error))
+                yield _line(where + name, str(error), field.type)
 
 
-def _line(where: str, reason: str) -> str:
+def _line(where: str, reason: str, form: Any) -> str:
     inner = _PLACE.search(reason)
-    return f"{where}{inner[1] if inner else ''}: {_PLACE.sub('', reason)}."
+    choices = _choices(form) if reason.startswith(_NO_CHOICE) else []
+    there_are = f"; there are {', '.join(choices)}" if choices else ""
+    return f"{where}{inner[1] if inner else ''}: {_PLACE.sub('', reason)}{there_are}."
+
+
+def _choices(form: Any) -> list[str]:
+    """Return the words that an option takes, or the tag by which it is told which of several forms it has."""
+    if get_origin(form) is Literal:
+        return list(get_args(form))
+    return [str(one.__struct_config__.tag) for one in get_args(form) if hasattr(one, "__struct_config__")]
 
 
 def _convert(given: Any, form: Any) -> Any:

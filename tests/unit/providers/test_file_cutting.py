@@ -97,8 +97,10 @@ def test_a_row_that_is_none_costs_itself_alone(content: bytes, kept: list[str], 
             "it is no JSON by itself (Expecting property name enclosed in double quotes): each line must be one JSON ",
         ),
         (b'{"a": 1}]', "it is no JSON by itself (Extra data)"),
+        (b'[{"a": 1}, {"a": 3}]', "it is a list: each line must be one JSON object"),
+        (b"[1]", "it is a list: each line must be one JSON object"),
         (b'{"a": "\xe9"}', "it is not in utf-8 (byte 0xe9)"),
-        (b"[" * 100_000 + b"]" * 100_000, "it is nested too deeply"),
+        (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "it is nested too deeply"),
     ],
 )
 def test_a_line_that_is_no_json_costs_itself_alone(line: bytes, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sys
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musicsync.providers import wire
-from musicsync.records import Permanent
+from musicsync.records import Permanent, Transient
 
 TEXTS = st.text(alphabet='":\\ \t\n{}[],a\u00e9', max_size=6)
 TREES = st.recursive(
@@ -56,3 +57,22 @@ def test_nesting_of_any_depth_is_read_or_refused(opening: bytes, closing: bytes)
     for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit() + 5):
         with contextlib.suppress(Permanent):
             wire.load(opening * depth + b"1" + closing * depth)
+
+
+@pytest.mark.parametrize(
+    ("body", "start"),
+    [(b"<html>\n  <body>Sign in</body>", "<html> <body>Sign in</body>"), (b'{"a": [1', '{"a": [1')],
+)
+def test_what_is_no_json_is_shown_by_its_start(body: bytes, start: str) -> None:
+    with pytest.raises(
+        Transient, match=re.escape(f"the answer is not JSON, or was cut off after {len(body) + 500} bytes")
+    ) as raised:
+        wire.load(body + b" " * 500)
+    assert str(raised.value).endswith(f"it begins with {start}")
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 300
+
+
+def test_an_empty_answer_is_said_to_be_empty() -> None:
+    with pytest.raises(Transient, match=r"^the answer is empty$"):
+        wire.load(b"")
