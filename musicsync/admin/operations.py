@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from musicsync import tasks
 from musicsync.admin.show import Table, link, list_link
@@ -112,7 +112,11 @@ def test(request: HttpRequest, provider: Provider) -> None:
         messages.error(request, f"{provider}: {error}")
         return
     request.session[_TESTED] = [str(provider.pk), sample.records(page), sample.rejected(page)]
-    messages.success(request, f"{provider} answered: {len(page.records):,} records, {len(page.rejected):,} rejected")
+    records, rejected = f"{len(page.records):,} records", f"{len(page.rejected):,} rejected"
+    below = mark_safe('; <a class="underline" href="#panels">see the first of them</a>')
+    tell = messages.success if page.records else messages.warning
+    shown = below if page.records or page.rejected else ""
+    tell(request, format_html("{} answered: {}, {}, {}{}", provider, records, rejected, sample.leads_to(page), shown))
 
 
 def tested(request: HttpRequest, provider_id: str) -> list[Table]:

@@ -1,5 +1,5 @@
 from musicsync.providers import registry
-from musicsync.records import ArtistRecord, Credit, Gone, Page, RateLimited, ReleaseRecord, Request, TrackRecord
+from musicsync.records import ArtistRecord, Credit, Page, Permanent, RateLimited, ReleaseRecord, Request, TrackRecord
 from musicsync.records import Refused as CredentialRefused
 from tests.contract.spec import ListForm, Refused, Said, Scoped, Spec
 
@@ -118,7 +118,7 @@ SPEC = Spec(
             retry_after=2.0,
         ),
         Refused(name="no key", status=401, body=b"key?", error=CredentialRefused, says="credential was refused"),
-        Refused(name="not found", status=404, body=b"", error=Gone),
+        Refused(name="not found", status=404, body=b"", error=Permanent, says="the option path"),
     ],
     items=ListForm(
         request=FIRST,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
@@ -126,11 +127,20 @@ def test_the_test_button_shows_the_first_records_once(base: str, client: Client)
     assert "JMESPath" in page
     assert "First records" not in page
     answer = client.post(button(provider, "test_now"), {"_form_submitted": "on"}, headers={"HX-Request": "true"})
-    assert "0 rejected" in said_by(answer)[0]
+    assert "0 rejected, leads to GET /" in said_by(answer)[0]
     page = client.get(link_address(provider)).content.decode()
-    assert "First records of the test" in page
+    assert page.index('href="#panels"') < page.index('id="panels"') < page.index("First records of the test")
     assert "isrcs: " in page
     assert "First records" not in client.get(link_address(provider)).content.decode()
+
+
+def test_a_test_without_a_record_is_no_success(base: str, client: Client) -> None:
+    provider = mapped(base)
+    Provider.objects.filter(pk=provider.pk).update(options=OPTIONS | {"track": OPTIONS["track"] | {"title": "version"}})
+    answer = client.post(button(provider, "test_now"), {"_form_submitted": "on"}, headers={"HX-Request": "true"})
+    (message,) = get_messages(answer.wsgi_request)
+    assert message.level_tag == "warning"
+    assert "0 records, 40 rejected" in str(message)
 
 
 def test_options_are_shown_a_name_a_line(base: str, client: Client) -> None:

@@ -12,6 +12,7 @@ Form:       each item is a track, with its release and artists where it has them
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
@@ -27,6 +28,8 @@ from musicsync.providers.json_feed.items import Known, Reader
 from musicsync.providers.json_feed.options import Cursor, Expression, Link, Numbered, Offset, Options, QueryAuth, read
 from musicsync.providers.wire import Number, Token, Whole
 from musicsync.records import Mode, Page, Permanent, RejectedItem, Request, Response
+
+_NO_FEED = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 
 class JsonFeed(DescribedFeed[Options]):
@@ -65,6 +68,10 @@ class JsonFeed(DescribedFeed[Options]):
         paging = self.options.paging
         start = {paging.param: str(paging.first)} if isinstance(paging, Offset | Numbered) else {}
         return Request(path=self.options.path, params={**self.options.params, **start})
+
+    def withdrawn(self, path: str, status: int) -> str:  # noqa: ARG002 - all paths are of the one feed
+        """Return what to correct where there is no such feed: nothing of it is gone by that."""
+        return "there is no such feed: correct the base URL or the option path" if status in _NO_FEED else ""
 
     def parse(self, request: Request, response: Response) -> Page:
         """Return the tracks of a page, each release and artist once."""

@@ -1,6 +1,7 @@
 import json
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -12,6 +13,7 @@ from musicsync.providers.base import BadOptions, Scope
 from musicsync.providers.json_feed import JsonFeed, items
 from musicsync.providers.json_feed.durations import milliseconds
 from musicsync.providers.json_feed.options import EXAMPLE
+from musicsync.providers.outcomes import error_of
 from musicsync.records import ArtistRecord, Credit, MusicsyncError, Page, Permanent, Request, Response, TrackRecord
 
 GUIDE = Path(__file__).parents[3] / "docs" / "generic-feeds.md"
@@ -335,3 +337,12 @@ def test_an_item_may_be_nested_as_deeply_as_can_be_decoded() -> None:
         else:
             outcomes.add(page.records[0].external_id)
     assert outcomes == {"x", "refused"}
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_feed_that_is_not_there_is_a_wrong_setting_and_nothing_is_gone(status: int) -> None:
+    error = error_of(made(), "GET /songs", status, {}, b"no such page", now=datetime.now(UTC))
+    assert type(error) is Permanent
+    assert str(error) == (
+        f"GET /songs: {status} no such page: there is no such feed: correct the base URL or the option path"
+    )
