@@ -136,7 +136,7 @@ def test_the_test_button_shows_the_first_records_once(base: str, client: Client)
 
 def test_a_test_without_a_record_is_no_success(base: str, client: Client) -> None:
     provider = mapped(base)
-    Provider.objects.filter(pk=provider.pk).update(options=OPTIONS | {"track": OPTIONS["track"] | {"title": "version"}})
+    Provider.objects.filter(pk=provider.pk).update(options=OPTIONS | {"track": OPTIONS["track"] | {"title": "nothing"}})
     answer = client.post(button(provider, "test_now"), {"_form_submitted": "on"}, headers={"HX-Request": "true"})
     (message,) = get_messages(answer.wsgi_request)
     assert message.level_tag == "warning"
