@@ -55,6 +55,7 @@ class EntityAdmin(ReadOnlyAdmin):
     """What the four kinds of catalogue rows have in common."""
 
     list_filter = ("state",)
+    leaves_out = ("provenance",)
     name_column = "title"
 
     def find(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
@@ -237,7 +238,7 @@ class TrackAdmin(EntityAdmin):
     """Tracks: each a recording at its place on a release."""
 
     list_display = ("title", "credit", "release_link", "place", "length", "existence", "changed")
-    list_select_related = ("release", "recording")
+    shows_of_others = ("release__title", "recording__artist_credit")
     search_fields = ("title",)
     search_help_text = "Start of the title, an ISRC, or a provider's id"
     fieldsets = (
@@ -292,7 +293,7 @@ class ChangeAdmin(ReadOnlyAdmin):
 
     list_display = ("number", "entity_link", "act", "fields_changed", "provider", "run_link", "at")
     list_filter = ("entity", "action", ("provider", ProviderFilter), RunFilter)
-    list_select_related = ("provider", "run")
+    shows_of_others = ("provider__slug", "run__id")
     search_fields = ("entity_id",)
     search_help_text = 'Row, such as "track 12"'
     fieldsets = (
