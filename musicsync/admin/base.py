@@ -209,10 +209,11 @@ def contains(column: str, term: str) -> Q:
     return Q((f"{column}__iregex", re.escape(term)))
 
 
-def of_providers(rows: QuerySet[Any], column: str, term: str, wanted: str = "pk") -> list[Any]:
-    """Return ``wanted`` of the source rows that have this id.
+def of_providers(rows: QuerySet[Any], columns: Sequence[str], term: str, wanted: str = "pk") -> list[Any]:
+    """Return ``wanted`` of the source rows that have this id in one of the columns.
 
     Their indexes begin with the provider, so the few providers are named: otherwise the whole table would be read.
     """
-    providers = list(Provider.objects.values_list("pk", flat=True))
-    return list(rows.filter(provider__in=providers, **{column: term}).values_list(wanted, flat=True)[:_MOST_MATCHES])
+    of_all = rows.filter(provider__in=list(Provider.objects.values_list("pk", flat=True)))
+    found = (of_all.filter(**{column: term}).values_list(wanted, flat=True)[:_MOST_MATCHES] for column in columns)
+    return [value for values in found for value in values]

@@ -102,7 +102,7 @@ class ArtistAdmin(RefreshableAdmin, EntityAdmin):
 
     def identified(self, term: str) -> Iterable[int]:
         """Return the artist with this id at a provider."""
-        return of_providers(SourceArtist.objects.all(), "external_id", term, "artist")
+        return of_providers(SourceArtist.objects.all(), ("external_id",), term, "artist")
 
     def panels(self, artist: Artist) -> list[Table]:
         """Show what the artist is credited on besides."""
@@ -151,7 +151,7 @@ class ReleaseAdmin(RefreshableAdmin, EntityAdmin):
         """Return the release with this UPC/EAN, or this id at a provider."""
         return [
             *Release.objects.filter(gtin=normalise_gtin(term)).values_list("pk", flat=True),
-            *of_providers(SourceRelease.objects.all(), "external_id", term, "release"),
+            *of_providers(SourceRelease.objects.all(), ("external_id",), term, "release"),
         ]
 
     def panels(self, release: Release) -> list[Table]:
@@ -250,7 +250,7 @@ class TrackAdmin(EntityAdmin):
         """Return the tracks whose recording has this ISRC, or that have this id at a provider."""
         recordings = list(Isrc.objects.filter(code=normalise_isrc(term)).values_list("recording", flat=True))
         tracks = Track.objects.filter(recording__in=recordings).values_list("pk", flat=True)
-        sources = of_providers(SourceTrack.objects.filter(track__isnull=False), "external_id", term, "track")
+        sources = of_providers(SourceTrack.objects.filter(track__isnull=False), ("external_id",), term, "track")
         return [*(tracks if recordings else ()), *sources]
 
     @admin.display(description="artist")

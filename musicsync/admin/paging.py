@@ -49,8 +49,8 @@ class KeysetChangeList(PlainChangeList):
         """Read the page, and one row more to know whether there is another."""
         # Unless the address has another number, or one that is a key too.
         is_first, back = request.GET.get(PAGE_VAR) != str(self.page_num), self.page_num < 0
-        rows = self._lean(self.queryset if is_first else self._beyond(back=back))
-        rows = list(self.nearest(rows, self.list_per_page + 1))
+        asked = self._lean(self.queryset if is_first else self._beyond(back=back))
+        rows = list(self.nearest(asked, self.list_per_page + 1))
         further = len(rows) > self.list_per_page
         rows = rows[: self.list_per_page]
         if back:

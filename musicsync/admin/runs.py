@@ -430,7 +430,7 @@ class RejectionAdmin(ReadOnlyAdmin):
 
     def find(self, rows: QuerySet[Rejection], term: str) -> QuerySet[Rejection]:
         """Return the rejections of the page with this key, else those whose reason has the term in it."""
-        of_page = of_providers(KnownPage.objects.all(), "key", term)
+        of_page = of_providers(KnownPage.objects.all(), ("key",), term)
         return rows.filter(page__in=of_page) if of_page else rows.filter(contains("reason", term))
 
     @admin.display(description="reason")

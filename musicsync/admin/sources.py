@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
 from musicsync.admin.base import of_providers
@@ -33,8 +33,7 @@ class SourceAdmin(RefreshableAdmin):
 
     def find(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         """Return the rows that have this id."""
-        found = [key for column in self.keys for key in of_providers(self.model.objects.all(), column, term)]
-        return rows.filter(Q(pk__in=found))
+        return rows.filter(pk__in=of_providers(self.model.objects.all(), self.keys, term))
 
     @admin.display(description="name")
     def named(self, source: Any) -> str:
