@@ -26,7 +26,7 @@ _MOST_MATCHES = 500
 
 
 def once(show: Callable[[Any, Any], Shown]) -> Callable[[Any, Any], Shown]:
-    """Let a display function that asks the database do so once for a row: for its page Unfold calls it five times."""
+    """Let a display function that asks the database do so once for a row: for its page Unfold calls it twice."""
 
     @wraps(show)
     def shown(admin: Any, row: Any) -> Shown:
@@ -43,8 +43,7 @@ class PanelAdmin(PlainAdmin):
     """Pages of rows with tables below the fields."""
 
     change_form_outer_after_template = "musicsync/panels.html"
-    conditional_fields: dict[str, str] = {}
-    """None: Unfold's template asks for it at each field, and a name that is missing costs more than a field."""
+    change_form_template = "musicsync/page.html"
     has_history = True
 
     def panels(self, _row: Any) -> list[Table]:

@@ -33,7 +33,7 @@ from musicsync.admin.show import (
 )
 from musicsync.forecast import in_words
 from musicsync.models import Change, Fetch, KnownPage, Rejection, Run, Worker
-from musicsync.queries import forecast_of, progress, progress_of
+from musicsync.queries import forecast_of, progress_of
 
 _SAMPLE = 20
 _LATEST_RUNS = 100
@@ -77,11 +77,15 @@ class RunAdmin(ReadOnlyAdmin):
             run.dead_fetches = dead.get(run.pk, 0)
             run.progress = far.get(run.pk)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        """Return runs with what their progress goes by."""
+        return super().get_queryset(request).select_related("provider__budget")
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the run with how far it is."""
         run = super().get_object(request, object_id, from_field)
         if run is not None:
-            run.progress = progress(run.pk)
+            run.progress = progress_of([run])[run.pk]
         return run
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:

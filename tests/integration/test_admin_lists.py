@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from unfold.templatetags.unfold_list import items_for_result
 
 from musicsync.admin import runs
-from musicsync.admin.base import BrowseAdmin
+from musicsync.admin.base import BrowseAdmin, PanelAdmin
 from musicsync.admin.show import Table, link, link_address, list_url
 from musicsync.models import (
     Artist,
@@ -33,6 +33,8 @@ from musicsync.models import (
     Worker,
 )
 from tests.integration.admin_rows import HOSTILE, make_provider, make_run, make_world
+
+OURS = [model for model, found in admin.site._registry.items() if isinstance(found, PanelAdmin)]
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -127,8 +129,37 @@ def test_every_cell_is_unfold_s(client: Client) -> None:
                 assert cells.replace('" >', '">') == expected.replace('" >', '">'), model
 
 
+def parts(answer: Any) -> list[str]:
+    """Return the tags and texts of a page, the classes of each tag in order; what differs each time is left out."""
+    page = re.sub(r"(name=.csrfmiddlewaretoken. value=.)\w+", r"\1", answer.content.decode())
+    in_order = re.sub(r'class="([^"]*)"', lambda found: f'class="{" ".join(sorted(found[1].split()))}"', page)
+    return [" ".join(part.split()).replace(" >", ">") for part in re.split(r"(<[^>]*>)", in_order) if part.strip()]
+
+
 def one_line(page: str) -> str:
     return re.sub(r"\s*([<>])\s*", r"\1", " ".join(page.split()))
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.model_name)
+def test_every_page_of_a_row_is_unfold_s(client: Client, model: type[Model], monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(make_world(HOSTILE).provider, "running")
+    for address in (link_address(model.objects.order_by("pk")[0]), list_url(model) + "add/"):
+        ours = client.get(address)
+        with monkeypatch.context() as patch:
+            patch.setattr(PanelAdmin, "change_form_template", None)
+            expected = client.get(address)
+        assert ours.status_code == expected.status_code
+        assert parts(ours) == parts(expected)
+
+
+def test_a_form_that_is_refused_says_why_as_unfold_does(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = link_address(make_world().provider)
+    ours = client.post(address, {"trust": "x"})
+    with monkeypatch.context() as patch:
+        patch.setattr(PanelAdmin, "change_form_template", None)
+        expected = client.post(address, {"trust": "x"})
+    assert "Enter a whole number" in ours.content.decode()
+    assert parts(ours) == parts(expected)
 
 
 def test_a_table_below_the_fields_is_unfold_s() -> None:
