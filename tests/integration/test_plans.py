@@ -42,7 +42,7 @@ BIG = {
 }
 MOST_STATEMENTS = {
     "overview": 22,
-    "pages of one row": 16,
+    "pages of one row": 13,
     "progress and forecast of a run": 5,
     "who said what": 4,
     "change feed": 1,
