@@ -46,7 +46,7 @@ MOST_STATEMENTS = {
     "progress and forecast of a run": 5,
     "who said what": 4,
     "change feed": 1,
-    "commands": 24,
+    "commands": 10,
 }
 MOST_OF_A_LIST = 11
 FEW_ROWS = 100  # two pages, or all runs
