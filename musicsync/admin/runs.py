@@ -15,7 +15,7 @@ from unfold.enums import ActionVariant
 from musicsync.admin import operations
 from musicsync.admin.base import ReadOnlyAdmin, RunFilter, RunProviderFilter, contains, of_providers, once
 from musicsync.admin.dialogs import button, confirmation
-from musicsync.admin.paging import KeysetChangeList
+from musicsync.admin.paging import FromHere, KeysetChangeList
 from musicsync.admin.show import (
     FETCH_COLOURS,
     NOTHING,
@@ -270,17 +270,19 @@ class FetchList(KeysetChangeList):
     beside, whose rows may be few in each run, the key is followed after all.
     """
 
-    def nearest(self, rows: QuerySet[Any], count: int) -> QuerySet[Any]:
-        """Return the first so many of the rows."""
+    def nearest(self, from_here: FromHere, count: int) -> QuerySet[Any]:
+        """Return the first so many of the rows from the place on that the address names."""
         runs = [run for spec in self.filter_specs if isinstance(spec, RunProviderFilter) for run in spec.runs]
         if not runs or self.query or self.get_filters_params().keys() != {RunProviderFilter.parameter_name}:
-            return super().nearest(rows, count)
-        of_run = rows.filter(run=OuterRef("pk")).values("pk")
+            return super().nearest(from_here, count)
+        # Without the filter: each part would go through all runs that it names.
+        fetches: QuerySet[Any] = from_here(self.root_queryset)
+        of_run = fetches.filter(run=OuterRef("pk")).values("pk")
         found = Run.objects.filter(pk__in=runs).values_list(
             *(ArraySubquery(of_run.filter(status__in=statuses)[:count]) for statuses in _IN_ORDER)
         )
         keys = sorted((key for run in found for some in run for key in some), reverse=self.page_num >= 0)
-        return rows.filter(pk__in=keys[:count])
+        return fetches.filter(pk__in=keys[:count])
 
 
 @admin.register(Fetch)

@@ -145,6 +145,7 @@ def test_the_fetches_of_a_provider_are_found_beside_a_later_run_of_another(
     for name in filters:
         read = [found for found in captured["fetches: filters", name] if FROM_FETCH in found and "EXPLAIN" not in found]
         assert {offence for statement in read for offence in offences(statement, most=FEW_ROWS)} == set()
+        assert not any('"run_id" IN' in statement for statement in read)
 
 
 def test_the_changes_of_artists_and_releases_are_found_between_those_of_tracks(
