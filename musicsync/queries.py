@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from django.db.models import Count
+from django.db.models import Count, Min
 from django.db.models.functions import Now
 from msgspec import Struct
 
@@ -235,8 +235,8 @@ def used(budget: Budget, now: datetime) -> tuple[int, int]:
 def due_checks(provider: Provider) -> DueChecks:
     """Return what the provider's next incremental runs are to ask again, of scopes that are followed."""
     due = PageCheck.objects.filter(provider=provider, check_at__lte=Now(), scope__active=True).order_by("check_at")
-    times = list(due.values_list("check_at", flat=True)[: MOST_DUE + 1])
-    return DueChecks(pages=min(len(times), MOST_DUE), since=next(iter(times), None), more=len(times) > MOST_DUE)
+    found = due.values("check_at")[: MOST_DUE + 1].aggregate(pages=Count("*"), since=Min("check_at"))
+    return DueChecks(min(found["pages"], MOST_DUE), found["since"], more=found["pages"] > MOST_DUE)
 
 
 def catalogue_totals() -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What the pages of all tables share: lists of any length, read-only rows, tables below the fields, filters by run."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ _MOST_MATCHES = 500
 
 
 def once(show: Callable[[Any, Any], Shown]) -> Callable[[Any, Any], Shown]:
-    """Let a display function that asks the database do so once for a row: for its page Unfold calls it five times."""
+    """Let a display function that asks the database do so once for a row: for its page Unfold calls it twice."""
 
     @wraps(show)
     def shown(admin: Any, row: Any) -> Shown:
@@ -42,6 +43,7 @@ class PanelAdmin(PlainAdmin):
     """Pages of rows with tables below the fields."""
 
     change_form_outer_after_template = "musicsync/panels.html"
+    change_form_template = "musicsync/page.html"
     has_history = True
 
     def panels(self, _row: Any) -> list[Table]:
@@ -81,6 +83,10 @@ class BrowseAdmin(PanelAdmin):
     paginator = InfinitePaginator
     list_fullwidth = True
     change_list_template = "musicsync/list.html"
+    shows_of_others: tuple[str, ...] = ()
+    """Columns of other rows that the list shows, such as ``run__provider__slug``: of those rows no more is read."""
+    leaves_out: tuple[str, ...] = ()
+    """Columns of its own that the list does not show, and that are long."""
     key_of_provider = ""
     """The field that is unique together with ``provider``: one provider's rows are listed by it."""
 
@@ -137,11 +143,12 @@ class RunFilter(SimpleListFilter):
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the latest runs, and the chosen one where it is none of them."""
-        runs = list(Run.objects.select_related("provider").order_by("-pk")[:_RECENT_RUNS])
+        runs = Run.objects.order_by("-pk").values_list("pk", "provider__slug", "mode")
+        shown = list(runs[:_RECENT_RUNS])
         chosen = self.value() or ""
-        if chosen.isdecimal() and int(chosen) not in {run.pk for run in runs}:
-            runs += Run.objects.select_related("provider").filter(pk=chosen)
-        return [(str(run.pk), f"{run.pk}: {run.provider} {run.mode}") for run in runs]
+        if chosen.isdecimal() and int(chosen) not in {run for run, _, _ in shown}:
+            shown += runs.filter(pk=chosen)
+        return [(str(run), f"{run}: {provider} {mode}") for run, provider, mode in shown]
 
     def has_output(self) -> bool:
         """Show the filter even where there is no run yet."""
@@ -164,15 +171,16 @@ class ProviderFilter(RelatedFieldListFilter):
 class RunProviderFilter(SimpleListFilter):
     """By the provider of a row's run, whose runs are named, so that they need not be joined with each row.
 
-    Those are few that still have fetches.
+    Those are few that still have fetches: ``runs``, once the filter has been applied.
     """
 
     title = "provider"
     parameter_name = "provider"
+    runs: Sequence[int] = ()
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the providers."""
-        return [(str(provider.pk), str(provider)) for provider in Provider.objects.order_by("slug")]
+        return [(str(key), slug) for key, slug in Provider.objects.order_by("slug").values_list("pk", "slug")]
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the rows of the chosen provider's runs."""
@@ -182,7 +190,8 @@ class RunProviderFilter(SimpleListFilter):
         if not chosen.isdecimal():
             return queryset.none()
         runs = Run.objects.filter(provider=int(chosen)).exclude(finished_at__lt=timezone.now() - 2 * KEEP_FETCHES)
-        return queryset.filter(run__in=list(runs.values_list("pk", flat=True)))
+        self.runs = list(runs.values_list("pk", flat=True))
+        return queryset.filter(run__in=self.runs)
 
 
 def starts_with(column: str, term: str) -> Q:
@@ -190,10 +199,20 @@ def starts_with(column: str, term: str) -> Q:
     return Q(StartsWith(Lower(column), Lower(Value(term))))
 
 
-def of_providers(rows: QuerySet[Any], column: str, term: str, wanted: str = "pk") -> list[Any]:
-    """Return ``wanted`` of the source rows that have this id.
+def contains(column: str, term: str) -> Q:
+    """Return the condition that a text has the term in it, whatever the case.
+
+    As a pattern, because PostgreSQL knows from its statistics how many rows match one, and so whether the page is soon
+    full along the key. Of ``icontains``, which compares what UPPER makes, it knows nothing.
+    """
+    return Q((f"{column}__iregex", re.escape(term)))
+
+
+def of_providers(rows: QuerySet[Any], columns: Sequence[str], term: str, wanted: str = "pk") -> list[Any]:
+    """Return ``wanted`` of the source rows that have this id in one of the columns.
 
     Their indexes begin with the provider, so the few providers are named: otherwise the whole table would be read.
     """
-    providers = list(Provider.objects.values_list("pk", flat=True))
-    return list(rows.filter(provider__in=providers, **{column: term}).values_list(wanted, flat=True)[:_MOST_MATCHES])
+    of_all = rows.filter(provider__in=list(Provider.objects.values_list("pk", flat=True)))
+    found = (of_all.filter(**{column: term}).values_list(wanted, flat=True)[:_MOST_MATCHES] for column in columns)
+    return [value for values in found for value in values]

@@ -55,6 +55,7 @@ class EntityAdmin(ReadOnlyAdmin):
     """What the four kinds of catalogue rows have in common."""
 
     list_filter = ("state",)
+    leaves_out = ("provenance",)
     name_column = "title"
 
     def find(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
@@ -101,7 +102,7 @@ class ArtistAdmin(RefreshableAdmin, EntityAdmin):
 
     def identified(self, term: str) -> Iterable[int]:
         """Return the artist with this id at a provider."""
-        return of_providers(SourceArtist.objects.all(), "external_id", term, "artist")
+        return of_providers(SourceArtist.objects.all(), ("external_id",), term, "artist")
 
     def panels(self, artist: Artist) -> list[Table]:
         """Show what the artist is credited on besides."""
@@ -150,7 +151,7 @@ class ReleaseAdmin(RefreshableAdmin, EntityAdmin):
         """Return the release with this UPC/EAN, or this id at a provider."""
         return [
             *Release.objects.filter(gtin=normalise_gtin(term)).values_list("pk", flat=True),
-            *of_providers(SourceRelease.objects.all(), "external_id", term, "release"),
+            *of_providers(SourceRelease.objects.all(), ("external_id",), term, "release"),
         ]
 
     def panels(self, release: Release) -> list[Table]:
@@ -237,7 +238,7 @@ class TrackAdmin(EntityAdmin):
     """Tracks: each a recording at its place on a release."""
 
     list_display = ("title", "credit", "release_link", "place", "length", "existence", "changed")
-    list_select_related = ("release", "recording")
+    shows_of_others = ("release__title", "recording__artist_credit")
     search_fields = ("title",)
     search_help_text = "Start of the title, an ISRC, or a provider's id"
     fieldsets = (
@@ -249,7 +250,7 @@ class TrackAdmin(EntityAdmin):
         """Return the tracks whose recording has this ISRC, or that have this id at a provider."""
         recordings = list(Isrc.objects.filter(code=normalise_isrc(term)).values_list("recording", flat=True))
         tracks = Track.objects.filter(recording__in=recordings).values_list("pk", flat=True)
-        sources = of_providers(SourceTrack.objects.filter(track__isnull=False), "external_id", term, "track")
+        sources = of_providers(SourceTrack.objects.filter(track__isnull=False), ("external_id",), term, "track")
         return [*(tracks if recordings else ()), *sources]
 
     @admin.display(description="artist")
@@ -292,7 +293,7 @@ class ChangeAdmin(ReadOnlyAdmin):
 
     list_display = ("number", "entity_link", "act", "fields_changed", "provider", "run_link", "at")
     list_filter = ("entity", "action", ("provider", ProviderFilter), RunFilter)
-    list_select_related = ("provider", "run")
+    shows_of_others = ("provider__slug", "run__id")
     search_fields = ("entity_id",)
     search_help_text = 'Row, such as "track 12"'
     fieldsets = (

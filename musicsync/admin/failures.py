@@ -14,7 +14,8 @@ class FailureAdmin(ReadOnlyAdmin):
 
     list_display = ("when", "what", "task", "error_line", "run_link", "worker")
     list_filter = ("kind", RunFilter)
-    list_select_related = ("run",)
+    shows_of_others = ("run__id",)
+    leaves_out = ("arguments", "traceback")
     fieldsets = (
         (None, {"fields": (("what", "when"), ("task", "task_id"), "shown_arguments", ("run_link", "worker"))}),
         ("Error", {"fields": ("shown_error", "shown_traceback")}),
@@ -60,6 +61,7 @@ class FailureAdmin(ReadOnlyAdmin):
 class AlertAdmin(ReadOnlyAdmin):
     """Alerts: what people were told, and how often it came up."""
 
+    leaves_out = ("body",)
     list_display = ("subject_line", "occurrences", "first", "last", "sent")
     fieldsets = (
         (None, {"fields": ("subject", "shown_body", "key")}),

@@ -85,7 +85,7 @@ class CircuitAdmin(ReadOnlyAdmin):
     """Circuits: which providers are not asked because they fail."""
 
     list_display = ("provider", "state", "failures", "opened", "next_probe", "reason_line")
-    list_select_related = ("provider",)
+    shows_of_others = ("provider__slug",)
     actions_detail = ("close_circuit",)
     fields = (("provider", "state", "failures"), ("opened", "next_probe", "probes"), "reason")
 
@@ -131,7 +131,7 @@ class ProfileAdmin(ReadOnlyAdmin):
 
     list_display = ("shape", "provider", "updated")
     list_filter = ("provider",)
-    list_select_related = ("provider",)
+    shows_of_others = ("provider__slug",)
     fields = (("provider", "shape", "updated"), "shown_statistics")
 
     @admin.display(description="learnt last")

@@ -1,7 +1,7 @@
 """Lists of any length: pages found by a key, a total that is estimated instead of counted, rows shown at once."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.contrib.admin.views.main import PAGE_VAR
@@ -15,6 +15,8 @@ from unfold.templatetags.unfold_list import result_headers
 
 from musicsync.admin.plain import PlainChangeList
 from musicsync.admin.table import table_rows
+
+FromHere = Callable[[QuerySet[Model]], QuerySet[Model]]
 
 
 class Neighbours(Struct, frozen=True):
@@ -49,7 +51,11 @@ class KeysetChangeList(PlainChangeList):
         """Read the page, and one row more to know whether there is another."""
         # Unless the address has another number, or one that is a key too.
         is_first, back = request.GET.get(PAGE_VAR) != str(self.page_num), self.page_num < 0
-        rows = list((self.queryset if is_first else self._beyond(back=back))[: self.list_per_page + 1])
+
+        def from_here(rows: QuerySet[Model]) -> QuerySet[Model]:
+            return rows if is_first else self._beyond(rows, back=back)
+
+        rows = list(self._lean(self.nearest(from_here, self.list_per_page + 1)))
         further = len(rows) > self.list_per_page
         rows = rows[: self.list_per_page]
         if back:
@@ -72,6 +78,10 @@ class KeysetChangeList(PlainChangeList):
         self.show_admin_actions = True
         self.model_admin.prepare_rows(rows)
 
+    def nearest(self, from_here: FromHere, count: int) -> QuerySet[Model]:
+        """Return the first so many of the rows from the place on that the address names."""
+        return from_here(self.queryset)[:count]
+
     @cached_property
     def headers(self) -> list[dict[str, Any]]:
         """Return the heads of the columns."""
@@ -90,20 +100,26 @@ class KeysetChangeList(PlainChangeList):
     def _key(self) -> str:
         return self.model_admin.key_of_provider if self._goes_up else "pk"
 
-    def _beyond(self, *, back: bool) -> QuerySet[Model]:
+    def _beyond(self, rows: QuerySet[Model], *, back: bool) -> QuerySet[Model]:
         """Return the rows after the one that the address names, or with ``back`` those before it, the nearest first."""
         named: Any = abs(self.page_num)
         if self._goes_up:
             named = self.root_queryset.filter(pk=named).values(self._key)
-        beyond: QuerySet[Model] = self.queryset.filter(
-            **{f"{self._key}__{'gt' if self._goes_up != back else 'lt'}": named}
-        )
+        beyond: QuerySet[Model] = rows.filter(**{f"{self._key}__{'gt' if self._goes_up != back else 'lt'}": named})
         return beyond.reverse() if back else beyond
+
+    def _lean(self, rows: QuerySet[Model]) -> QuerySet[Model]:
+        """Return the rows with no more of themselves and of others than the list shows."""
+        own = (field.name for field in self.lookup_opts.concrete_fields)
+        others = self.model_admin.shows_of_others
+        joined = {name.rpartition("__")[0] for name in others}
+        lean = rows.only(*(name for name in own if name not in self.model_admin.leaves_out), *others)
+        return lean.select_related(*joined) if joined else lean.select_related(None)
 
     def _url(self, page: int | None) -> str:
         return str(self.get_query_string({PAGE_VAR: page}))
 
     def _estimate(self) -> int:
         """Return how many rows the planner expects, which it knows from statistics, without running anything."""
-        plan: list[dict[str, Any]] = json.loads(self.queryset.order_by().explain(format="json"))
+        plan: list[dict[str, Any]] = json.loads(self.queryset.order_by().values("pk").explain(format="json"))
         return int(plan[0]["Plan"]["Plan Rows"])

@@ -146,7 +146,6 @@ class ProviderAdmin(PanelAdmin):
 
     form = ProviderForm
     list_display = ("slug", "adapter", "address", "enabled", "trust", "budget", "credential", "last_run")
-    list_select_related = ("budget",)
     list_filter = ("enabled", "adapter")
     search_fields = ("slug",)
     ordering = ("trust", "slug")
@@ -184,7 +183,7 @@ class ProviderAdmin(PanelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         """Return providers, each with its latest run; lookups of one thing are none of the provider."""
         latest = Run.objects.filter(provider=OuterRef("pk")).exclude(mode=Run.Mode.LOOKUP).order_by("-pk")
-        providers: QuerySet[Provider] = super().get_queryset(request)
+        providers: QuerySet[Provider] = super().get_queryset(request).select_related("budget")
         return providers.annotate(
             latest_run=Subquery(latest.values("pk")[:1]), latest_status=Subquery(latest.values("status")[:1])
         )
@@ -297,6 +296,7 @@ class ProviderAdmin(PanelAdmin):
         return circuit_line(Circuit.objects.filter(provider=provider).first())
 
     @admin.display(description="due")
+    @once
     def due_now(self, provider: Provider) -> str:
         """Show how many known pages are due to be asked again, and how many of them one run may ask."""
         due = due_checks(provider)

@@ -5,15 +5,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.enums import ActionVariant
 
 from musicsync.admin import operations
-from musicsync.admin.base import ReadOnlyAdmin, RunFilter, RunProviderFilter, of_providers, once
+from musicsync.admin.base import ReadOnlyAdmin, RunFilter, RunProviderFilter, contains, of_providers, once
 from musicsync.admin.dialogs import button, confirmation
+from musicsync.admin.paging import FromHere, KeysetChangeList
 from musicsync.admin.show import (
     FETCH_COLOURS,
     NOTHING,
@@ -31,10 +33,16 @@ from musicsync.admin.show import (
 )
 from musicsync.forecast import in_words
 from musicsync.models import Change, Fetch, KnownPage, Rejection, Run, Worker
-from musicsync.queries import forecast_of, progress, progress_of
+from musicsync.queries import forecast_of, progress_of
 
 _SAMPLE = 20
 _LATEST_RUNS = 100
+_IN_ORDER = (
+    Fetch.CLOSED,
+    (Fetch.Status.PENDING,),
+    (Fetch.Status.QUEUED, Fetch.Status.LEASED, Fetch.Status.WAITING),
+)
+"""All statuses, by the index that has such fetches of a run."""
 _AFTER_DISCARD = "What was known before stays in the catalogue, and the run stays as it ended."
 
 
@@ -44,7 +52,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     list_display = ("number", "provider", "kind", "trigger", "state", "requests", "dead", "started", "took", "said")
     list_filter = ("status", "mode", "trigger", "provider")
-    list_select_related = ("provider__budget",)
+    shows_of_others = ("provider__slug", "provider__budget__rate")
     search_fields = ("pk",)
     search_help_text = "Number of the run"
     actions = ("cancel", "replay", "approve")
@@ -69,11 +77,15 @@ class RunAdmin(ReadOnlyAdmin):
             run.dead_fetches = dead.get(run.pk, 0)
             run.progress = far.get(run.pk)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        """Return runs with what their progress goes by."""
+        return super().get_queryset(request).select_related("provider__budget")
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the run with how far it is."""
         run = super().get_object(request, object_id, from_field)
         if run is not None:
-            run.progress = progress(run.pk)
+            run.progress = progress_of([run])[run.pk]
         return run
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
@@ -250,13 +262,37 @@ class FetchRunFilter(RunFilter):
         return fetches if is_under_way else fetches.filter(status__in=Fetch.CLOSED)
 
 
+class FetchList(KeysetChangeList):
+    """Fetches; those of one provider are found run by run.
+
+    Along their own key all those would be passed over that a run of another provider owed since: a million, maybe. So
+    each run gives its first, by the indexes that have the fetches of a run in order. With another filter or a search
+    beside, whose rows may be few in each run, the key is followed after all.
+    """
+
+    def nearest(self, from_here: FromHere, count: int) -> QuerySet[Any]:
+        """Return the first so many of the rows from the place on that the address names."""
+        runs = [run for spec in self.filter_specs if isinstance(spec, RunProviderFilter) for run in spec.runs]
+        if not runs or self.query or self.get_filters_params().keys() != {RunProviderFilter.parameter_name}:
+            return super().nearest(from_here, count)
+        # Without the filter: each part would go through all runs that it names.
+        fetches: QuerySet[Any] = from_here(self.root_queryset)
+        of_run = fetches.filter(run=OuterRef("pk")).values("pk")
+        found = Run.objects.filter(pk__in=runs).values_list(
+            *(ArraySubquery(of_run.filter(status__in=statuses)[:count]) for statuses in _IN_ORDER)
+        )
+        keys = sorted((key for run in found for some in run for key in some), reverse=self.page_num >= 0)
+        return fetches.filter(pk__in=keys[:count])
+
+
 @admin.register(Fetch)
 class FetchAdmin(ReadOnlyAdmin):
     """Fetches: each request a run owes or owed. The dead ones are replayed or discarded here."""
 
     list_display = ("request_key", "state", "outcome", "attempts", "counted", "error_line", "run_link", "ended")
     list_filter = ("status", "outcome", FetchRunFilter, RunProviderFilter)
-    list_select_related = ("run__provider",)
+    shows_of_others = ("run__provider__slug",)
+    leaves_out = ("request", "traceback", "excerpt")
     search_fields = ("key",)
     search_help_text = "Whole request key, number of the fetch, or part of the error of dead ones"
     actions = ("replay", "discard")
@@ -268,13 +304,17 @@ class FetchAdmin(ReadOnlyAdmin):
         ("Result", {"fields": ("sums", "problem", "answer", "trace")}),
     )
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:  # noqa: ARG002
+        """Return the list that finds a provider's fetches run by run."""
+        return FetchList
+
     def find(self, rows: QuerySet[Fetch], term: str) -> QuerySet[Fetch]:
         """Return the fetch of this number, those of the latest runs with this key, or the dead ones with this error."""
         if term.isdecimal():
             return rows.filter(pk=term)
         latest = list(Run.objects.order_by("-pk").values_list("pk", flat=True)[:_LATEST_RUNS])
         by_key = rows.filter(run__in=latest, key=term)
-        return by_key if by_key.exists() else rows.filter(status=Fetch.Status.DEAD, error__icontains=term)
+        return by_key if by_key.exists() else rows.filter(contains("error", term), status=Fetch.Status.DEAD)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Return the buttons where the fetch is dead."""
@@ -386,7 +426,7 @@ class RejectionAdmin(ReadOnlyAdmin):
 
     list_display = ("reason_line", "path_line", "excerpt_line", "provider", "run_link", "seen")
     list_filter = ("provider", RunFilter)
-    list_select_related = ("provider", "run")
+    shows_of_others = ("provider__slug", "run__id")
     search_fields = ("reason",)
     search_help_text = "Part of the reason, or the whole key of the page"
     fieldsets = (
@@ -396,8 +436,8 @@ class RejectionAdmin(ReadOnlyAdmin):
 
     def find(self, rows: QuerySet[Rejection], term: str) -> QuerySet[Rejection]:
         """Return the rejections of the page with this key, else those whose reason has the term in it."""
-        of_page = of_providers(KnownPage.objects.all(), "key", term)
-        return rows.filter(page__in=of_page) if of_page else rows.filter(reason__icontains=term)
+        of_page = of_providers(KnownPage.objects.all(), ("key",), term)
+        return rows.filter(page__in=of_page) if of_page else rows.filter(contains("reason", term))
 
     @admin.display(description="reason")
     def reason_line(self, rejection: Rejection) -> str:

@@ -42,7 +42,7 @@ class ScopeAdmin(BrowseAdmin):
     form = ScopeForm
     list_display = ("described", "provider", "active", "since", "mark")
     list_filter = ("provider", "kind", "active")
-    list_select_related = ("provider",)
+    shows_of_others = ("provider__slug",)
     search_fields = ("key",)
     search_help_text = "The whole key"
     autocomplete_fields = ("provider",)

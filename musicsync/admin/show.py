@@ -1,7 +1,7 @@
 """How values look. Text of providers is foreign: everything here is escaped, and links lead to http(s) only."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -57,6 +57,10 @@ class Table(Struct, frozen=True):
     rows: Sequence[Sequence[Any]]
     more: SafeString | str = ""
 
+    def labelled_rows(self) -> Iterator[Iterable[tuple[str, Any]]]:
+        """Return the cells of each row, each with the head of its column."""
+        return (zip(self.headers, row, strict=True) for row in self.rows)
+
 
 @lru_cache(maxsize=1000, typed=True)
 def badge(text: str, colour: str) -> SafeString:
@@ -95,8 +99,14 @@ def list_link(model: type[Model], text: object, **filters: object) -> SafeString
 
 def list_url(model: type[Model], **filters: object) -> str:
     """Return the address of the model's list with these filters set."""
-    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    address = _list_address(model._meta.app_label, str(model._meta.model_name), get_script_prefix())
     return f"{address}?{urlencode(filters)}" if filters else address
+
+
+@cache
+def _list_address(app: str, model: str, _prefix: str) -> str:
+    """Return the address of a list; the sidebar of each page asks for all of them."""
+    return reverse(f"admin:{app}_{model}_changelist")
 
 
 def anchor(address: str, text: object) -> SafeString:

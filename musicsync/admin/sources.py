@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
 from musicsync.admin.base import of_providers
@@ -17,15 +17,12 @@ class SourceAdmin(RefreshableAdmin):
 
     list_display = ("external_id", "provider", "named", "entity_link", "existence", "flagged", "changed")
     list_filter = ("state", "provider")
+    leaves_out = ("fingerprint",)
     key_of_provider = "external_id"
     search_fields = ("external_id",)
     search_help_text = "A provider's id"
     keys: tuple[str, ...] = ("external_id",)
     entity = ""
-
-    def get_list_select_related(self, _request: Any) -> tuple[str, ...]:
-        """Return what the columns link to."""
-        return ("provider", self.entity)
 
     def get_fieldsets(self, _request: Any, _obj: Any = None) -> list[Any]:
         """Return the fields of the row's page."""
@@ -36,8 +33,7 @@ class SourceAdmin(RefreshableAdmin):
 
     def find(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         """Return the rows that have this id."""
-        found = [key for column in self.keys for key in of_providers(self.model.objects.all(), column, term)]
-        return rows.filter(Q(pk__in=found))
+        return rows.filter(pk__in=of_providers(self.model.objects.all(), self.keys, term))
 
     @admin.display(description="name")
     def named(self, source: Any) -> str:
@@ -80,6 +76,7 @@ class SourceArtistAdmin(SourceAdmin):
     """Artists as providers describe them."""
 
     entity = "artist"
+    shows_of_others = ("provider__slug", "artist__name")
 
 
 @admin.register(SourceRelease)
@@ -87,6 +84,7 @@ class SourceReleaseAdmin(SourceAdmin):
     """Releases as providers describe them."""
 
     entity = "release"
+    shows_of_others = ("provider__slug", "release__title", "release__artist_credit")
 
 
 @admin.register(SourceTrack)
@@ -94,5 +92,6 @@ class SourceTrackAdmin(SourceAdmin):
     """Tracks, or recordings by themselves, as providers describe them."""
 
     entity = "recording"
+    shows_of_others = ("provider__slug", "recording__title", "recording__artist_credit")
     keys = ("external_id", "release_key", "recording_key")
     search_help_text = "A provider's id of the track, the release or the recording"

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
-from musicsync.models import Provider, Run
+from musicsync.models import Provider, Run, Scope
 from musicsync.queries import due_checks
 
 COLUMNS = (
@@ -25,10 +25,10 @@ COLUMNS = (
 
 def facts() -> list[dict[str, Any]]:
     """Return what there is to know of each provider, the most trusted first."""
-    counted = Provider.objects.annotate(follows=Count("scopes", filter=Q(scopes__active=True)))
-    return [
-        _facts_of(provider, provider.follows) for provider in counted.select_related("budget").order_by("trust", "slug")
-    ]
+    active = Scope.objects.filter(active=True).values("provider").annotate(n=Count("pk"))
+    follows = {row["provider"]: row["n"] for row in active}
+    providers = Provider.objects.select_related("budget").order_by("trust", "slug")
+    return [_facts_of(provider, follows.get(provider.pk, 0)) for provider in providers]
 
 
 def row(facts: dict[str, Any]) -> list[Any]:

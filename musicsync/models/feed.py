@@ -46,6 +46,8 @@ class Change(models.Model):
             models.Index(fields=["entity", "entity_id", "id"], name="change_entity"),
             # A first import has no such rows, so that it costs none anything.
             models.Index(fields=["action", "id"], name="change_action", condition=~models.Q(action="created")),
+            # For the lists of the admin. Of a hundred changes that an import writes seven or so are of these.
+            models.Index(fields=["id"], name="change_few", condition=models.Q(entity__in=["artist", "release"])),
         ]
 
     def __str__(self) -> str:

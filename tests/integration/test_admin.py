@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin import AdminSite
 from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
 from django.db import connection
@@ -520,6 +521,25 @@ def test_who_may_change_runs_may_refresh_and_who_may_only_look_may_not(known_at_
     assert not Run.objects.filter(mode="lookup").exists()
     assert operator.post(address, {"_form_submitted": "on"}).status_code == 302
     assert Run.objects.filter(mode="lookup").exists()
+
+
+def test_who_may_not_see_how_it_is_going_is_shown_the_lists_that_they_may_see(db: None) -> None:
+    may, may_not = list_url(Artist), list_url(Track)
+    client = staff("view_artist")
+    for address in (reverse("admin:index"), reverse("admin:app_list", args=["musicsync"])):
+        page = client.get(address).content.decode()
+        # Once in the sidebar, and once in the page.
+        assert (page.count(f'href="{may}"'), page.count(f'href="{may_not}"')) == (2, 0)
+    assert staff(name="nobody").get(reverse("admin:app_list", args=["musicsync"])).status_code == 404
+
+
+def test_a_page_makes_no_list_of_applications_that_it_does_not_show(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(AdminSite, "_build_app_dict")
+    provider = make_provider()
+    for address in (reverse("admin:index"), list_url(Provider), link_address(provider)):
+        assert client.get(address).status_code == 200
 
 
 def test_the_last_run_of_a_provider_is_no_lookup(client: Client) -> None:

@@ -1,5 +1,7 @@
 """How lists are paged and made: one provider's rows by its own ids, and cells that are Unfold's to the letter."""
 
+import re
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -7,14 +9,32 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Model
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from unfold.templatetags.unfold_list import items_for_result
 
-from musicsync.admin.base import BrowseAdmin
-from musicsync.admin.show import link_address, list_url
-from musicsync.models import Artist, Circuit, Fetch, Isrc, Provider, Run, Scope, SourceArtist, Track, Worker
+from musicsync.admin import runs
+from musicsync.admin.base import BrowseAdmin, PanelAdmin
+from musicsync.admin.show import Table, link, link_address, list_url
+from musicsync.models import (
+    Artist,
+    Circuit,
+    Fetch,
+    Isrc,
+    KnownPage,
+    PageCheck,
+    Provider,
+    Rejection,
+    Run,
+    Scope,
+    SourceArtist,
+    Track,
+    Worker,
+)
 from tests.integration.admin_rows import HOSTILE, make_provider, make_run, make_world
+
+OURS = [model for model, found in admin.site._registry.items() if isinstance(found, PanelAdmin)]
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -109,6 +129,109 @@ def test_every_cell_is_unfold_s(client: Client) -> None:
                 assert cells.replace('" >', '">') == expected.replace('" >', '">'), model
 
 
+def parts(answer: Any) -> list[str]:
+    """Return the tags and texts of a page, the classes of each tag in order; what differs each time is left out."""
+    page = re.sub(r"(name=.csrfmiddlewaretoken. value=.)\w+", r"\1", answer.content.decode())
+    in_order = re.sub(r'class="([^"]*)"', lambda found: f'class="{" ".join(sorted(found[1].split()))}"', page)
+    return [" ".join(part.split()).replace(" >", ">") for part in re.split(r"(<[^>]*>)", in_order) if part.strip()]
+
+
+def one_line(page: str) -> str:
+    return re.sub(r"\s*([<>])\s*", r"\1", " ".join(page.split()))
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.model_name)
+def test_every_page_of_a_row_is_unfold_s(client: Client, model: type[Model], monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(make_world(HOSTILE).provider, "running")
+    for address in (link_address(model.objects.order_by("pk")[0]), list_url(model) + "add/"):
+        ours = client.get(address)
+        with monkeypatch.context() as patch:
+            patch.setattr(PanelAdmin, "change_form_template", None)
+            expected = client.get(address)
+        assert ours.status_code == expected.status_code
+        assert parts(ours) == parts(expected)
+
+
+def test_a_form_that_is_refused_says_why_as_unfold_does(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = link_address(make_world().provider)
+    ours = client.post(address, {"trust": "x"})
+    with monkeypatch.context() as patch:
+        patch.setattr(PanelAdmin, "change_form_template", None)
+        expected = client.post(address, {"trust": "x"})
+    assert "Enter a whole number" in ours.content.decode()
+    assert parts(ours) == parts(expected)
+
+
+def test_a_table_below_the_fields_is_unfold_s() -> None:
+    world = make_world(HOSTILE)
+    tables = [
+        Table("Of <b>", ("One", "the other"), [(link(world.artist, HOSTILE), 7), (HOSTILE, None)], "further"),
+        Table("Of nothing", ("One",), []),
+    ]
+    ours = render_to_string("musicsync/panels.html", {"panels": tables})
+    for table in tables:
+        expected = render_to_string("unfold/components/table.html", {"title": table.title, "table": table})
+        assert one_line(expected) in one_line(ours)
+    assert "further" in ours
+
+
+def test_a_list_reads_no_more_than_it_shows(client: Client) -> None:
+    make_world()
+    with CaptureQueriesContext(connection) as captured:
+        listed(client, Fetch)
+    (read,) = (query["sql"] for query in captured.captured_queries if 'SELECT "musicsync_fetch"."id"' in query["sql"])
+    assert '"musicsync_fetch"."error"' in read
+    assert '"musicsync_provider"."slug"' in read
+    for left_out in ('"musicsync_fetch"."traceback"', '"musicsync_run"."summary"', '"musicsync_provider"."options"'):
+        assert left_out not in read
+
+
+def test_one_provider_s_fetches_come_newest_first_whatever_run_owes_them(client: Client) -> None:
+    """They are read run by run: of runs that went on beside each other, and of which one owes much and one little."""
+    assert sorted(status for statuses in runs._IN_ORDER for status in statuses) == sorted(Fetch.Status.values)
+    one, other = make_provider(), make_provider("other")
+    full, ended, lookup, foreign = (
+        make_run(provider, status)
+        for provider, status in ((one, "running"), (one, "done"), (one, "done"), (other, "done"))
+    )
+    owed_by = [*[full] * 60, *[ended] * 30, *[full, lookup, foreign] * 20, lookup, *[foreign] * 60]
+    scopes = {provider.pk: provider.scopes.get() for provider in (one, other)}
+    statuses = cycle(Fetch.Status.values)
+    Fetch.objects.bulk_create(
+        Fetch(run=run, scope=scopes[run.provider_id], key=f"{at}", request={}, status=next(statuses))
+        for at, run in enumerate(owed_by)
+    )
+    expected = list(Fetch.objects.filter(run__provider=one).order_by("-pk").values_list("pk", flat=True))
+    assert len(expected) == 131
+
+    def keys(changes: Any) -> list[int]:
+        return [row.pk for row in changes.result_list]
+
+    first = listed(client, Fetch, provider=one.pk)
+    second = listed(client, Fetch, first.paginator.after)
+    last = listed(client, Fetch, second.paginator.after)
+    assert [*keys(first), *keys(second), *keys(last)] == expected
+    assert last.paginator.after is None
+    assert keys(listed(client, Fetch, last.paginator.before)) == keys(second)
+    assert keys(listed(client, Fetch, second.paginator.before)) == keys(first)
+    assert keys(listed(client, Fetch, provider=one.pk, status__exact="dead")) == list(
+        Fetch.objects.filter(run__provider=one, status="dead").order_by("-pk").values_list("pk", flat=True)
+    )
+    assert keys(listed(client, Fetch, provider=make_provider("third").pk)) == []
+
+
+@pytest.mark.parametrize("term", ["no id 100% (of 1_000)", "NO ID 100%", "(of 1_000) [a.b]\\*", "1_000"])
+def test_what_is_searched_for_is_a_text_and_no_pattern(client: Client, term: str) -> None:
+    world = make_world()
+    Rejection.objects.update(reason="No id 100% (of 1_000) [a.b]\\*")
+    Fetch.objects.update(error="No id 100% (of 1_000) [a.b]\\*")
+    like_it = {"page": KnownPage.objects.get(), "provider": world.provider, "path": "$"}
+    Rejection.objects.create(reason="No id 100 of 12000 aab", **like_it)
+    make_run(world.provider, dead=1)
+    assert len(listed(client, Rejection, q=term).result_list) == 1
+    assert len(listed(client, Fetch, q=term).result_list) == 1
+
+
 def test_a_list_without_rows_says_so(client: Client) -> None:
     assert "No results found" in client.get(list_url(Track)).content.decode()
 
@@ -124,6 +247,7 @@ def test_a_row_chosen_in_a_window_of_its_own_tells_the_page_that_opened_it(clien
         (lambda world: make_run(world.provider, "running"), Circuit),
         (lambda world: world.provider, Circuit),
         (lambda world: world.provider, Scope),
+        (lambda world: world.provider, PageCheck),
         (lambda world: world.track, Isrc),
         (lambda world: world.run.fetches.get(), Worker),
     ],

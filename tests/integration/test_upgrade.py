@@ -48,14 +48,19 @@ def test_the_one_artist_that_a_list_of_deezer_named_is_the_main_one() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_index_whose_building_was_interrupted_is_built_again_and_one_that_is_whole_stays() -> None:
-    building = importlib.import_module("musicsync.migrations.0021_closed_fetches").Migration.operations[0]
+@pytest.mark.parametrize(
+    ("migration", "name"), [("0021_closed_fetches", "fetch_closed"), ("0024_few_changes", "change_few")]
+)
+def test_an_index_whose_building_was_interrupted_is_built_again_and_one_that_is_whole_stays(
+    migration: str, name: str
+) -> None:
+    building = importlib.import_module(f"musicsync.migrations.{migration}").Migration.operations[0]
 
     def built() -> tuple[int, bool]:
         with connection.cursor() as cursor:
             for statement in building.database_operations[0].sql:
                 cursor.execute(statement)
-            cursor.execute("SELECT indexrelid, indisvalid FROM pg_index WHERE indexrelid = 'fetch_closed'::regclass")
+            cursor.execute("SELECT indexrelid, indisvalid FROM pg_index WHERE indexrelid = %s::regclass", [name])
             return cursor.fetchone()
 
     whole, is_valid = built()
