@@ -29,8 +29,6 @@ from benchmarks.stage import Stage, staged
 
 CASES = tuple((rate, latency_ms) for rate in (1, 10, 50) for latency_ms in (50, 200, 500, 2000))
 """Requests a second, and after how many ms each is answered."""
-MOST_PROCESSES = 80
-"""Where it takes more, there are threads instead, each with a connection to PostgreSQL (200 at most) all the same."""
 _WINDOW_SECONDS = 5
 _TRACKS = 15_000
 _SETTLE_REQUESTS = 12
@@ -45,7 +43,7 @@ class Found(msgspec.Struct):
 
     rate: int
     latency_ms: int
-    workers: str
+    workers: int
     used: float
     refused: int
     worst: int
@@ -79,15 +77,13 @@ def processes_for(rate: int, latency_ms: int) -> int:
 
 def _measure(rate: int, latency_ms: int, seconds: float) -> Found:
     processes = processes_for(rate, latency_ms)
-    pool = "prefork" if processes <= MOST_PROCESSES else "threads"
-    with staged(_TRACKS, "--deezer-quota", str(rate * _WINDOW_SECONDS), processes=processes, pool=pool) as stage:
+    with staged(_TRACKS, "--deezer-quota", str(rate * _WINDOW_SECONDS), processes=processes) as stage:
         stage.control("faults", [{"kind": "latency", "dialect": "deezer", "ms": latency_ms}])
         _begin(stage, rate)
         limit = time.monotonic() + _START_LIMIT_SECONDS
         while _asked(stage)["served"] < _SETTLE_REQUESTS * processes and time.monotonic() < limit:
             time.sleep(_LOOK_SECONDS)
-        workers = f"{processes} threads" if pool == "threads" else f"{processes}"
-        return _watch(stage, rate, latency_ms, workers, seconds)
+        return _watch(stage, rate, latency_ms, seconds)
 
 
 def _begin(stage: Stage, rate: int) -> None:
@@ -109,7 +105,7 @@ def _begin(stage: Stage, rate: int) -> None:
     tasks.begin(runs.open_run(provider, "full", Run.Trigger.CLI))
 
 
-def _watch(stage: Stage, rate: int, latency_ms: int, workers: str, seconds: float) -> Found:
+def _watch(stage: Stage, rate: int, latency_ms: int, seconds: float) -> Found:
     """Look on; the time counts from one request to another, or almost to the end where none came for long."""
     before = _asked(stage)
     children = stage.worker_processes()
@@ -128,7 +124,7 @@ def _watch(stage: Stage, rate: int, latency_ms: int, workers: str, seconds: floa
         (began_at, first), (ended_at, last) = seen[0], seen[-1]
         used = (last - first) / (max(ended_at, end - 1 / rate) - began_at) / rate
     share = sum(asleep) / len(asleep) if asleep else None
-    return Found(rate, latency_ms, workers, used, asked["refused"], asked["worst_5s"], share)
+    return Found(rate, latency_ms, len(children), used, asked["refused"], asked["worst_5s"], share)
 
 
 def _asked(stage: Stage) -> dict[str, int]:
@@ -150,7 +146,7 @@ def _row(found: Found) -> list[str]:
     return [
         str(found.rate),
         str(found.latency_ms),
-        found.workers,
+        str(found.workers),
         f"{found.used:.1%}",
         str(found.refused),
         f"{found.worst} of {found.rate * _WINDOW_SECONDS}",

@@ -135,16 +135,13 @@ def alone() -> Iterator[Path]:
 
 
 @contextmanager
-def staged(tracks: int, *sandbox: str, processes: int = 2, pool: str = "prefork") -> Iterator[Stage]:
-    """Start a sandbox (without limits unless options say) and a worker on private servers, as ``alone`` has them.
-
-    ``processes`` are threads of one process in the pool "threads".
-    """
+def staged(tracks: int, *sandbox: str, processes: int = 2) -> Iterator[Stage]:
+    """Start a sandbox (without limits unless options say) and a worker on private servers, as ``alone`` has them."""
     memory = str(64 + tracks * _BYTES_A_TRACK // 1_000_000)
     with alone() as folder, Children(folder) as children:
         options = ["--tracks", str(tracks), "--port", "0", "--feed-memory", memory]
         children.start("sandbox", [sys.executable, "-m", "sandbox", *options, *(sandbox or ("--no-limits",))])
-        worker = ["celery", "-A", "project", "worker", "--pool", pool, "--concurrency", str(processes)]
+        worker = ["celery", "-A", "project", "worker", "--concurrency", str(processes)]
         children.start("worker", [sys.executable, "-m", *worker, "--loglevel", "INFO"])
         line = children.wait_for("sandbox", _PORT_LINE, _START_LIMIT_SECONDS)
         children.wait_for("worker", "ready.", _START_LIMIT_SECONDS)
