@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from musicsync import tasks
-from musicsync.admin.show import Table, link, list_link
+from musicsync.admin.show import Table, anchor, link, list_link
 from musicsync.models import Artist, Fetch, Provider, Release, Run
 from musicsync.providers import sample
 from musicsync.queries import outlook
@@ -113,9 +113,8 @@ def test(request: HttpRequest, provider: Provider) -> None:
         return
     request.session[_TESTED] = [str(provider.pk), sample.records(page), sample.rejected(page)]
     records, rejected = f"{len(page.records):,} records", f"{len(page.rejected):,} rejected"
-    below = mark_safe('; <a class="underline" href="#panels">see the first of them</a>')
     tell = messages.success if page.records else messages.warning
-    shown = below if page.records or page.rejected else ""
+    shown = format_html("; {}", anchor("#panels", "see the first of them")) if page.records or page.rejected else ""
     tell(request, format_html("{} answered: {}, {}, {}{}", provider, records, rejected, sample.leads_to(page), shown))
 
 
