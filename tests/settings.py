@@ -13,7 +13,10 @@ atexit.register(shutil.rmtree, TEST_VAR, ignore_errors=True)
 # WhiteNoise warns where nothing was collected.
 (TEST_VAR / "static").mkdir()
 
-PRIVATE_DATABASE = not os.environ.get("DATABASE_URL")
+# A process of pytest-xdist inherits what its controller set here, and starts a server of its own all the same.
+if not os.environ.get("DATABASE_URL"):
+    os.environ["MUSICSYNC_TEST_DATABASE"] = "private"
+PRIVATE_DATABASE = os.environ.get("MUSICSYNC_TEST_DATABASE") == "private"
 if PRIVATE_DATABASE:
     os.environ["DATABASE_URL"] = f"postgres://postgres@/musicsync?host={TEST_VAR / 'run'}"
 os.environ["MUSICSYNC_VAR"] = str(TEST_VAR)

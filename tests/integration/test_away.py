@@ -28,7 +28,7 @@ def test_a_value_that_the_driver_refuses_does_not_pass() -> None:
 
 
 def test_a_connection_that_was_cut_is_one_that_comes_back(transactional_db: None) -> None:
-    connection.connect()
+    connection.ensure_connection()
     with connection.cursor() as cursor:
         connection.connection.pgconn.finish()
         with pytest.raises(Error) as raised:

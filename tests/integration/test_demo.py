@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT
+from tests.helpers import ROOT, wait_until
 from tests.settings import TEST_VAR
 
 TRACKS = 500
@@ -54,7 +54,7 @@ def test_demo_from_nothing_then_unchanged_then_evolved(env: dict[str, str]) -> N
         assert (created, updated) == (5, 10)
         assert fetched == TRACKS + created - removed == created + updated + unchanged
     assert output.count("the catalogue shows the same") == 2
-    assert not processes_in(TEST_VAR / "d")
+    wait_until(lambda: not processes_in(TEST_VAR / "d"), 30)
 
 
 def test_demo_of_another_size_says_what_to_do(env: dict[str, str]) -> None:
