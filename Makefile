@@ -13,6 +13,9 @@ PRODUCTION = DATABASE_URL=postgres://musicsync@db.example/musicsync CELERY_BROKE
 	DJANGO_DEBUG=off DJANGO_ALLOWED_HOSTS=musicsync.example \
 	DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')"
 
+# Processes that tests run in, each with servers of its own: half of a test's time is waiting.
+JOBS = 2
+
 # Where the recovery times that `make faults` measures are written; empty: nowhere.
 TABLE = docs/operations.md
 
@@ -21,7 +24,7 @@ TABLE = docs/operations.md
 help:
 	@echo "make demo            two providers in step, from nothing; EVOLVE=1 lets their catalogues move on first"
 	@echo "make up              web on :8000, worker, beat, Flower on :5555 and the sandbox, until Ctrl-C"
-	@echo "make test            the tests, without the slow ones; PYTEST='-k name' chooses"
+	@echo "make test            the tests, without the slow ones; PYTEST='-k name' chooses, JOBS=4 for more at once"
 	@echo "make faults          break real processes, and write the recovery times into docs/operations.md"
 	@echo "make check           format, lint, types, import contracts, migrations, deployment, tests"
 	@echo "make bench           against peers and the limit, into docs/benchmarks.md; TRACKS=100000 for a short one"
@@ -45,13 +48,13 @@ up: $(RUNTIME)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start
 
 test: $(DEVELOPMENT)
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
 
 # The budget by itself: beside other tests nobody could tell who was late, the engine or the machine.
 faults: $(DEVELOPMENT)
 	$(BIN)/python -m pytest tests/faults/test_budget_used.py -m slow
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --ignore tests/faults/test_budget_used.py \
-		-n 2 --dist loadfile $(if $(TABLE),--write-table $(TABLE))
+		-n $(JOBS) --dist loadfile $(if $(TABLE),--write-table $(TABLE))
 
 check: $(DEVELOPMENT)
 	$(BIN)/ruff format --check .

@@ -6,12 +6,14 @@ full, would otherwise hold whoever sends one, until an operator comes.
 
 from typing import Any
 
-from amqp.exceptions import RecoverableConnectionError
+from amqp.exceptions import InternalError, MessageNacked, NotFound, RecoverableConnectionError
 from kombu.exceptions import OperationalError
 from kombu.transport import pyamqp
 
 ANSWER_LIMIT_SECONDS = 3
 """How long the broker may take for one answer: to a declaration, or that it has a message."""
+_DELETED = (InternalError, NotFound)
+"""What senders and readers meet where a queue or an exchange is deleted: by a new connection they are declared anew."""
 
 
 class Blocked(RecoverableConnectionError):
@@ -27,11 +29,15 @@ class Channel(pyamqp.Channel):
         Raises:
             OperationalError: it takes none at present. Kombu, which tries recoverable errors again, some of them for
                 ever, does not try this one again.
+            MessageNacked: the queue did not take it.
         """
         try:
             return super().basic_publish_confirm(*arguments, **options)
         except Blocked as error:
             raise OperationalError(str(error)) from error
+        except MessageNacked:
+            # py-amqp's says nothing.
+            raise MessageNacked("RabbitMQ refused a message: its queue is full, deleted or without a leader") from None
 
     def wait(self, method: Any, callback: Any = None, timeout: float | None = None, returns_tuple: bool = False) -> Any:
         """Wait for one of the given methods, for a few seconds where `timeout` does not say for how long.
@@ -49,6 +55,9 @@ class Connection(pyamqp.Connection):
     """A connection that waits as its channels do, and is no use any more where the broker blocks it."""
 
     Channel = Channel
+    # To a worker any other error ends it.
+    connection_errors = (*pyamqp.Connection.connection_errors, *_DELETED)
+    recoverable_connection_errors = (*pyamqp.Connection.recoverable_connection_errors, *_DELETED)
 
     def wait(self, method: Any, callback: Any = None, timeout: float | None = None, returns_tuple: bool = False) -> Any:
         """Wait for one of the given methods, for a few seconds where `timeout` does not say for how long.
@@ -70,12 +79,16 @@ class Transport(pyamqp.Transport):
     """The transport to put in the place of kombu's."""
 
     Connection = Connection
+    connection_errors = Connection.connection_errors
+    recoverable_connection_errors = Connection.recoverable_connection_errors
 
 
 class SSLTransport(pyamqp.SSLTransport):
     """The same, encrypted."""
 
     Connection = Connection
+    connection_errors = Connection.connection_errors
+    recoverable_connection_errors = Connection.recoverable_connection_errors
 
 
 def _given_up(connection: pyamqp.Connection | None) -> RecoverableConnectionError:
