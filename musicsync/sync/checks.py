@@ -165,9 +165,9 @@ def _owe_due(run: Run, timed: Sequence[Plan], scope_ids: list[int]) -> None:
 def settle(run: Run) -> None:
     """Set when the pages that an ended run asked are due again, by what it learnt of them; a second time is no harm.
 
-    A scope was checked where all its pages were applied, and has changed where one of them has. What has a dead page is
-    put off, so that it does not stand before all others each time. Details that nobody answered and nobody knows are
-    noted, so that they are not lost.
+    A scope was checked where all its pages were applied; it has changed where one of them has, and so have details. A
+    dead page puts off what it is of, so that this does not stand before all others each time. Details that nobody
+    answered and nobody knows are noted, so that they are not lost.
     """
     policy = policy_of(run.provider)
     scopes = _scopes_asked(run)
@@ -234,11 +234,12 @@ def _scopes_asked(run: Run) -> list[sql.Row]:
 
 def _details_asked(run: Run) -> Iterator[list[sql.Row]]:
     """Yield the first pages of details that the run owed, with what became of each, if that was not settled before."""
+    further = _changed_further(run)
     last = ""
     while rows := sql.query(
         f"""
         SELECT coalesce(k.scope_id, f.scope_id) AS scope_id, f.key, f.request, asked_at,
-               f.counts ? 'changed' AS changed, {_SEEN},
+               f.counts ? 'changed' OR f.request->'refreshes' = ANY(%s::jsonb[]) AS changed, {_SEEN},
                f.status = 'applied' AS is_whole, f.status IN {_DEAD} AS is_dead, k.id IS NOT NULL AS is_known,
                k.id IS NULL AND f.outcome = 'gone' AS is_gone, c.checked_at >= asked_at AS is_settled
         FROM {_FETCH} f CROSS JOIN LATERAL (SELECT f.finished_at AS asked_at) finished
@@ -247,10 +248,20 @@ def _details_asked(run: Run) -> Iterator[list[sql.Row]]:
         WHERE f.run_id = %s AND f.key > %s AND f.request->>'refreshes' IS NOT NULL AND NOT f.request ? 'before'
         ORDER BY f.key LIMIT {_CHUNK}
         """,  # noqa: S608
-        [run.provider_id, run.provider_id, run.pk, last],
+        [further, run.provider_id, run.provider_id, run.pk, last],
     ):
         last = rows[-1]["key"]
         yield [row for row in rows if not row["is_settled"]]
+
+
+def _changed_further(run: Run) -> list[str]:
+    """Return, as JSON, of which records a further page of the details has changed."""
+    rows = sql.query(
+        f"SELECT DISTINCT request->>'refreshes' AS record FROM {_FETCH} "  # noqa: S608
+        "WHERE run_id = %s AND request ? 'before' AND counts ? 'changed' AND request->>'refreshes' IS NOT NULL",
+        [run.pk],
+    )
+    return [row["record"] for row in rows]
 
 
 def _keep(run: Run, policy: Policy, asked: Sequence[tuple[sql.Row, Gamma]]) -> None:

@@ -234,6 +234,28 @@ def test_further_pages_of_details_are_asked_with_the_first(db: None) -> None:
     assert wait_of("album") == pytest.approx(DAY, abs=timedelta(minutes=5))
 
 
+def test_details_have_changed_where_a_further_page_of_them_has(db: None) -> None:
+    one = paging.provider("one")
+    waits = []
+    for number, said in (("8", "as before"), ("9", "other than before")):
+        first = Request(path=f"album/{number}", refreshes=("release", number))
+        second = page_after(first, {"index": "100"}, 120)
+        pages = {
+            first.key: Page(follow_ups=(second,), total=120),
+            second.key: Page(records=(paging.release(number, "as before"),), total=120),
+        }
+        for page in (pages[second.key], Page(records=(paging.release(number, said),), total=120)):
+            let_pass(60 * DAY)
+            run = paging.open_run(one, mode="lookup")
+            fetches.owe_in_order(run.pk, [(one.scopes.get().pk, first)])
+            apply.page(paging.lease(run, first.key), pages[first.key], None, 1)
+            apply.page(paging.lease(run, second.key), page, None, 1)
+            runs.finish(run.pk)
+        waits.append(wait_of(first.key))
+    still, changed = waits
+    assert changed < still
+
+
 def test_a_second_look_at_details_is_no_list_with_a_time(db: None) -> None:
     one = paging.provider("one")
     artist = Scope.objects.create(provider=one, kind="artist", key="1")
