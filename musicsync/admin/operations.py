@@ -22,6 +22,7 @@ from musicsync.records import Mode, MusicsyncError, ProviderError
 from musicsync.sync import drift, lookups, runs
 from musicsync.sync.asking import ask_once
 from musicsync.sync.budget import NotNow
+from musicsync.words import counted
 
 _TESTED = "musicsync-tested"
 
@@ -72,7 +73,7 @@ def discard(request: HttpRequest, fetches: QuerySet[Fetch]) -> None:
     """Give the dead ones of the fetches up for good."""
     discarded = runs.discard(fetches)
     if discarded:
-        messages.success(request, f"{discarded:,} request{'' if discarded == 1 else 's'} discarded.")
+        messages.success(request, f"{counted(discarded, 'request')} discarded.")
     else:
         messages.warning(request, "No fetch was discarded: none of the chosen ones is dead.")
 
@@ -112,7 +113,7 @@ def test(request: HttpRequest, provider: Provider) -> None:
         messages.error(request, f"{provider}: {error}")
         return
     request.session[_TESTED] = [str(provider.pk), sample.records(page), sample.rejected(page)]
-    records, rejected = f"{len(page.records):,} records", f"{len(page.rejected):,} rejected"
+    records, rejected = counted(len(page.records), "record"), f"{len(page.rejected):,} rejected"
     tell = messages.success if page.records else messages.warning
     shown = format_html("; {}", anchor("#panels", "see the first of them")) if page.records or page.rejected else ""
     tell(request, format_html("{} answered: {}, {}, {}{}", provider, records, rejected, sample.leads_to(page), shown))
@@ -167,7 +168,7 @@ def _cancel(request: HttpRequest, run: Run) -> None:
 
 def _approve(request: HttpRequest, run: Run) -> None:
     removed = runs.approve(run)
-    said = ", ".join(f"{count:,} {what.partition('.')[0]}s" for what, count in sorted(removed.items()))
+    said = ", ".join(counted(count, what.partition(".")[0]) for what, count in sorted(removed.items()))
     messages.success(request, format_html("{} approved: removed {}", _named(run), said or "nothing"))
 
 
@@ -203,4 +204,4 @@ def _named(run: Run) -> SafeString:
 
 
 def _requests(run: Run, count: int) -> SafeString:
-    return list_link(Fetch, f"{count:,} request{'' if count == 1 else 's'}", run=run.pk)
+    return list_link(Fetch, counted(count, "request"), run=run.pk)

@@ -16,6 +16,7 @@ from musicsync.models import Budget, Provider
 from musicsync.providers import registry
 from musicsync.providers.base import MOST_NESTED, BadOptions, check_options
 from musicsync.sync import checks
+from musicsync.words import counted
 
 _LIMITS = ("rate", "burst", "per_day", "per_month", "concurrency")
 _CHECKS = ("check_after_least", "check_after_most", "checks_per_run")
@@ -123,7 +124,7 @@ def checks_line(provider: Provider) -> str:
     least, most = provider.check_after_least, provider.check_after_most
     return (
         f"provider {provider} is asked again for what is known after {least:g} to {most:g} days, "
-        f"{provider.most_checks:,} pages in a run at most"
+        f"{counted(provider.most_checks, 'page')} in a run at most"
     )
 
 

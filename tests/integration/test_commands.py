@@ -235,13 +235,13 @@ def test_enable_and_disable(deezer: Provider) -> None:
 
 def test_follow_normalises_and_counts_what_is_new(deezer: Provider) -> None:
     assert "now follows 2 scopes" in say("provider", "follow", "dz", "artist:0027", "feed")
-    assert "now follows 1 scopes; 1 were followed already" in say("provider", "follow", "dz", "artist:27", "artist:13")
+    assert "now follows 1 scope; 1 was followed already" in say("provider", "follow", "dz", "artist:27", "artist:13")
     assert set(Scope.objects.values_list("kind", "key")) == {("artist", "27"), ("artist", "13"), ("feed", "")}
 
 
 def test_unfollow_keeps_the_row_and_follow_takes_it_up_again(deezer: Provider) -> None:
     say("provider", "follow", "dz", "artist:27")
-    assert "now unfollows 1 scopes; 1 were not followed" in say("provider", "unfollow", "dz", "artist:27", "artist:13")
+    assert "now unfollows 1 scope; 1 was not followed" in say("provider", "unfollow", "dz", "artist:27", "artist:13")
     assert not Scope.objects.get().active
     say("provider", "follow", "dz", "artist:27")
     assert Scope.objects.get().active
@@ -303,7 +303,7 @@ def test_sync_records_the_run_and_sends_it(run: Run) -> None:
 
 
 def test_sync_of_a_scope_looks_it_up_without_following_it(deezer: Provider) -> None:
-    assert "started (lookup): 1 requests owed" in say("sync", "dz", "--scope", "recording:USRC17607839")
+    assert "started (lookup): 1 request owed" in say("sync", "dz", "--scope", "recording:USRC17607839")
     assert not Scope.objects.get().active
 
 
@@ -432,7 +432,7 @@ def test_run_show_tells_status_and_dead_requests(run: Run) -> None:
 
 
 def test_run_cancel_ends_it_once(run: Run) -> None:
-    assert "is cancelled: 1 requests" in say("run", "cancel", str(run.pk))
+    assert "is cancelled: 1 request that" in say("run", "cancel", str(run.pk))
     assert refusal("run", "cancel", str(run.pk))[0] == 2
 
 
@@ -440,7 +440,7 @@ def test_run_replay_takes_up_the_dead(run: Run) -> None:
     assert "nothing to replay" in say("run", "replay", str(run.pk))
     Fetch.objects.update(status="dead")
     ended(run, "failed")
-    assert "1 dead requests are tried again" in say("run", "replay", str(run.pk))
+    assert "1 dead request is tried again" in say("run", "replay", str(run.pk))
     assert (Run.objects.get().status, Fetch.objects.get().status) == ("running", "queued")
 
 

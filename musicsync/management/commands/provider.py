@@ -17,6 +17,7 @@ from musicsync.providers import registry, sample
 from musicsync.records import KINDS, MusicsyncError, ProviderError
 from musicsync.sync import budget, drift
 from musicsync.sync.asking import ask_once, check_ready
+from musicsync.words import counted
 
 
 class Command(MusicsyncCommand):
@@ -109,10 +110,10 @@ class Command(MusicsyncCommand):
         except (budget.NotNow, ProviderError) as error:
             raise CommandError(f"{provider}: {type(error).__name__}: {error}") from error
         page, response = answer.page, answer.response
-        found = ", ".join(f"{sum(record.kind == kind for record in page.records)} {kind}s" for kind in KINDS)
+        found = ", ".join(counted(sum(record.kind == kind for record in page.records), kind) for kind in KINDS)
         self.say(
             f"{provider}: GET /{answer.request.key}: {response.status} in {answer.seconds:.2f} s, "
-            f"{len(response.body):,} bytes: {found}, {len(page.rejected)} rejected"
+            f"{counted(len(response.body), 'byte')}: {found}, {len(page.rejected)} rejected"
         )
         if page.records:
             self.say_table(sample.RECORDS, sample.records(page))
@@ -131,14 +132,15 @@ class Command(MusicsyncCommand):
     def _accept_drift(self, provider: Provider) -> None:
         forms = drift.accept(provider)
         self.say(
-            f"provider {provider}: what its answers held until now is forgotten ({forms:,} forms of request); "
-            f"next: `manage.py fetches replay --provider {provider} --error '{drift.HELD}'`"
+            f"provider {provider}: what its answers held until now is forgotten "
+            f"({counted(forms, 'form of request', 'forms of request')}); next: "
+            f"`manage.py fetches replay --provider {provider} --error '{drift.HELD}'`"
         )
 
     def _follow(self, provider: Provider, texts: list[str], *, active: bool) -> None:
         wanted = following.read(provider, texts, sys.stdin)
         changed = following.follow(provider, wanted) if active else following.unfollow(provider, wanted)
         as_before = len(wanted) - changed
-        done, already = ("follows", "were followed already") if active else ("unfollows", "were not followed")
-        tail = f"; {as_before:,} {already}" if as_before else ""
-        self.say(f"provider {provider} now {done} {changed:,} scopes{tail}")
+        done, state = ("follows", "followed already") if active else ("unfollows", "not followed")
+        tail = f"; {counted(as_before, 'was', 'were')} {state}" if as_before else ""
+        self.say(f"provider {provider} now {done} {counted(changed, 'scope')}{tail}")
