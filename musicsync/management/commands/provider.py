@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from musicsync.management import configuring, following, keeping, listing
-from musicsync.management.base import MusicsyncCommand, positive, provider_named
+from musicsync.management.base import MusicsyncCommand, provider_named
 from musicsync.models import Provider
 from musicsync.providers import registry, sample
 from musicsync.records import KINDS, MusicsyncError, ProviderError
@@ -33,10 +33,7 @@ class Command(MusicsyncCommand):
         add = actions.add_parser("add", help="configure a provider")
         add.add_argument("provider", metavar="SLUG", help="a name of your choice: letters, digits, - and _")
         add.add_argument("--adapter", required=True, help=f"its dialect: {', '.join(registry.ADAPTERS)}")
-        add.add_argument("--base-url", help="default: the adapter's")
-        add.add_argument("--token-url", default="", help="where a token is asked for; default: the adapter's")
-        add.add_argument("--trust", type=positive(int), default=100, help="rank, 1 is most trusted (default: 100)")
-        changed = actions.add_parser("set", help="change its budget, next checks and options, and where it may be")
+        changed = actions.add_parser("set", help="change where it is and may be, its rank, budget, checks and options")
         changed.add_argument("provider", metavar="SLUG")
         for action in (add, changed):
             configuring.add_options(action)
@@ -82,20 +79,25 @@ class Command(MusicsyncCommand):
         adapter = registry.adapter_of(provider)
         self.say(f"provider {provider} added: {adapter.label} at {provider.base_url}")
         self.say(configuring.budget_line(provider))
-        try:
-            check_ready(provider, adapter)
-        except MusicsyncError as error:
-            self.say(f"before its first run: {error}")
+        self._say_what_it_needs(provider, "its first run")
         kinds = ", ".join(adapter.scope_kinds)
         self.say(f"next: `manage.py provider follow {provider} KIND:KEY`, where KIND is one of: {kinds}")
 
     def _set(self, provider: Provider, options: Mapping[str, Any]) -> None:
         configuring.change(provider, options)
+        self.say(f"provider {provider} is asked at {provider.base_url}; trust rank {provider.trust}")
         self.say(configuring.budget_line(provider))
         self.say(configuring.checks_line(provider))
         private = "may" if provider.allow_private else "may not"
         hosts = ", ".join(provider.allowed_hosts) or "none"
         self.say(f"provider {provider} {private} be in a private network; other hosts it may lead to: {hosts}")
+        self._say_what_it_needs(provider, "its next run")
+
+    def _say_what_it_needs(self, provider: Provider, before: str) -> None:
+        try:
+            check_ready(provider, registry.adapter_of(provider))
+        except MusicsyncError as error:
+            self.say(f"before {before}: {error}")
 
     def _list(self, *, as_json: bool) -> None:
         facts = listing.facts()
