@@ -198,8 +198,7 @@ class ProviderAdmin(PanelAdmin):
             )
             messages.info(request, f"Budget {obj.budget} {'was made' if created else 'existed and is used'}.")
         super().save_model(request, obj, form, change)
-        if change and "options" in form.changed_data:
-            checks.forget(obj)
+        checks.forget_if_edited(obj, form.initial.get("options", obj.options))
         if given := form.cleaned_data.get("new_credential"):
             credentials.store(obj, given)
         elif form.cleaned_data.get("forget_credential"):

@@ -100,12 +100,11 @@ def change(provider: Provider, options: Mapping[str, Any]) -> None:
     """
     if "budget" in options:
         provider.budget = _budget_named(options["budget"], provider)
-    before = provider.options
+    options_before = provider.options
     _take(provider, options)
     _save_budget(provider.budget, options)
     provider.save(update_fields=["budget", *_FIELDS, *_CHECKS])
-    if provider.options != before:
-        checks.forget(provider)
+    checks.forget_if_edited(provider, options_before)
 
 
 def budget_line(provider: Provider) -> str:
