@@ -26,10 +26,10 @@ class ScopeForm(PlainForm):
             ValidationError: the provider cannot follow this.
         """
         given: dict[str, Any] = super().clean() or self.cleaned_data
-        if given.get("provider") and given.get("kind"):
+        if given.get("provider") and given.get("kind") and "key" not in self.errors:
             try:
                 adapter = registry.adapter_of(given["provider"])
-                given["key"] = adapter.normalise_key(given["kind"], given.get("key", ""))
+                given["key"] = adapter.scope_key(given["kind"], given.get("key", ""))
             except MusicsyncError as error:
                 raise forms.ValidationError({"key": str(error)}) from error
         return given

@@ -19,6 +19,7 @@ from rich.text import Text
 from musicsync import tasks
 from musicsync.models import Provider, Run
 from musicsync.providers import registry
+from musicsync.providers.base import one_line
 from musicsync.records import MusicsyncError, ScopeKind
 from project.checks import SurroundingsError, check_broker
 
@@ -141,10 +142,10 @@ def scope_of(provider: Provider, text: str) -> tuple[str, str]:
     kind, _, key = text.strip().partition(":")
     adapter = registry.adapter_of(provider)
     try:
-        return kind, adapter.normalise_key(msgspec.convert(kind, ScopeKind), key)
+        return kind, adapter.scope_key(msgspec.convert(kind, ScopeKind), key)
     except msgspec.ValidationError:
         kinds = ", ".join(adapter.scope_kinds)
-        raise bad_usage(f"{text!r} is no scope: write KIND:KEY, where KIND is one of: {kinds}") from None
+        raise bad_usage(f"{one_line(text, 80)!r} is no scope: write KIND:KEY, where KIND is one of: {kinds}") from None
 
 
 def begin(run: Run) -> None:
