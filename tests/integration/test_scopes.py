@@ -8,9 +8,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
+from musicsync.admin.show import link_address
 from musicsync.models import Provider, Release, Run, Scope, SourceRelease
 from tests.integration.admin_rows import make_provider
-from tests.integration.test_admin import button, said_by
+from tests.integration.test_admin import button, said_by, staff
 
 LONG = "a" * 150 + "/" + "b" * 150
 TOO_LONG = "no scope of Last.fm that can be kept: its key is 301 characters long, and 200 are the most"
@@ -80,3 +81,65 @@ def test_an_id_that_is_too_long_for_a_key_is_not_looked_up(operator: Client, las
     with pytest.raises(CommandError, match="its key is 301 characters long"):
         call_command("refresh", "release", str(release.pk))
     assert not Scope.objects.exists()
+
+
+def test_many_are_followed_from_the_page_of_a_provider(operator: Client) -> None:
+    shop = make_provider("shop", "deezer", "https://api.deezer.com")
+    Scope.objects.create(provider=shop, kind="artist", key="27")
+    Scope.objects.create(provider=shop, kind="artist", key="28", active=False)
+    asked = operator.get(button(shop, "follow_many")).content.decode()
+    assert 'name="kind"' in asked
+    assert 'name="keys"' in asked
+    pasted = "\n# mine\nartist:0027\r\nartist:28\n  feed\nlabel:1\nartist:abc\n\nartist:13\nartist:13\n<b>:1\n"
+    answer = operator.post(button(shop, "follow_many"), {"_form_submitted": "on", "kind": "", "keys": pasted})
+    assert (answer.status_code, answer.headers["Location"]) == (302, link_address(shop))
+    good, bad = said_by(answer)
+    assert good == "shop now follows 3 scopes; 1 was followed already"
+    assert bad.startswith("3 lines are not followed: line 6: Deezer cannot follow a label")
+    assert "line 7: artist:abc is no scope of Deezer: the key of artist is a Deezer id" in bad
+    assert "line 11: &#x27;&lt;b&gt;:1&#x27; is no scope: write KIND:KEY" in bad
+    followed = Scope.objects.filter(active=True).values_list("kind", "key")
+    assert set(followed) == {("artist", "27"), ("artist", "28"), ("artist", "13"), ("feed", "")}
+
+
+def test_the_kind_of_many_is_chosen_once(operator: Client, lastfm: Provider) -> None:
+    keys = f"Nirvana/Nevermind\n{LONG}\nAC%2FDC/Back in Black"
+    answer = operator.post(button(lastfm, "follow_many"), {"_form_submitted": "on", "kind": "release", "keys": keys})
+    good, bad = said_by(answer)
+    assert good == "fm now follows 2 scopes"
+    assert bad.startswith("1 line is not followed: line 2: release:aaa")
+    assert set(Scope.objects.values_list("kind", "key")) == {
+        ("release", "Nirvana/Nevermind"),
+        ("release", "AC%2FDC/Back in Black"),
+    }
+
+
+def test_of_many_wrong_lines_the_first_are_said(operator: Client) -> None:
+    shop = make_provider("shop", "deezer", "https://api.deezer.com")
+    given = {"_form_submitted": "on", "kind": "artist", "keys": "\n".join(["x"] * 5000)}
+    [bad] = said_by(operator.post(button(shop, "follow_many"), given))
+    assert bad.startswith("5,000 lines are not followed: line 1: ")
+    assert "line 20: " in bad
+    assert bad.endswith("... and 4,980 lines more")
+
+
+def test_nothing_to_follow_is_said(operator: Client) -> None:
+    shop = make_provider("shop", "deezer", "https://api.deezer.com")
+    empty = operator.post(button(shop, "follow_many"), {"_form_submitted": "on", "kind": "", "keys": ""})
+    assert "This field is required" in empty.content.decode()
+    answer = operator.post(button(shop, "follow_many"), {"_form_submitted": "on", "kind": "", "keys": " \n# mine\n"})
+    assert said_by(answer) == ["Nothing is followed: no line names anything."]
+    assert not Scope.objects.exists()
+
+
+def test_who_may_add_scopes_may_follow_many_and_nobody_else(db: None) -> None:
+    shop = make_provider("shop", "deezer", "https://api.deezer.com")
+    given = {"_form_submitted": "on", "kind": "artist", "keys": "27"}
+    looking = staff("view_provider", "change_provider", "view_scope", name="looking")
+    assert looking.post(button(shop, "follow_many"), given).status_code == 403
+    assert button(shop, "follow_many") not in looking.get(link_address(shop)).content.decode()
+    assert not Scope.objects.exists()
+    adding = staff("view_provider", "add_scope", name="adding")
+    assert button(shop, "follow_many") in adding.get(link_address(shop)).content.decode()
+    assert adding.post(button(shop, "follow_many"), given).status_code == 302
+    assert Scope.objects.get().key == "27"

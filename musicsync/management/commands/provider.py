@@ -10,12 +10,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from musicsync.management import configuring, following, keeping, listing
+from musicsync.management import configuring, keeping, listing, naming
 from musicsync.management.base import MusicsyncCommand, provider_named
 from musicsync.models import Provider
 from musicsync.providers import registry, sample
 from musicsync.records import KINDS, MusicsyncError, ProviderError
-from musicsync.sync import budget, drift
+from musicsync.sync import budget, drift, following
 from musicsync.sync.asking import ask_once, check_ready
 from musicsync.words import counted
 
@@ -140,7 +140,7 @@ class Command(MusicsyncCommand):
         )
 
     def _follow(self, provider: Provider, texts: list[str], *, active: bool) -> None:
-        wanted = following.read(provider, texts, sys.stdin)
+        wanted = naming.read(provider, texts, sys.stdin)
         changed = following.follow(provider, wanted) if active else following.unfollow(provider, wanted)
         as_before = len(wanted) - changed
         done, state = ("follows", "followed already") if active else ("unfollows", "not followed")

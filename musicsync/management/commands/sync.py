@@ -6,11 +6,12 @@ from typing import Any
 
 from django.db import transaction
 
-from musicsync.management.base import MusicsyncCommand, begin, provider_named, scope_of
+from musicsync.management.base import MusicsyncCommand, begin, provider_named
 from musicsync.management.waiting import wait_for
 from musicsync.models import Fetch, Provider, Run, Scope
 from musicsync.records import Mode
 from musicsync.sync import runs
+from musicsync.sync.following import scope_of
 from musicsync.words import counted
 
 
