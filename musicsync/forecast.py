@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
+from musicsync.words import counted
+
 MOST_DAYS = 3660
 """What takes longer is "more than ten years"; nobody needs to know it any better."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -65,8 +67,7 @@ def in_words(found: Forecast, now: datetime) -> str:
     >>> in_words(Forecast(requests=41_200, seconds=8_240), datetime(2026, 1, 1, tzinfo=UTC))
     "this run needs 41,200 more requests: 2 h 17 min at today's budget"
     """
-    plural = "" if found.requests == 1 else "s"
-    words = f"this run needs {found.requests:,} more request{plural}: {span(found.seconds)} at today's budget"
+    words = f"this run needs {counted(found.requests, 'more request')}: {span(found.seconds)} at today's budget"
     if found.quota_reached_at:
         is_used_up = found.quota_reached_at <= now
         reached = "is used up" if is_used_up else f"is reached at {_time(found.quota_reached_at, now)}"

@@ -29,6 +29,7 @@ from musicsync.sync import sql
 from musicsync.sync.merging import POLICY, Entity
 from musicsync.sync.sources import LIVE
 from musicsync.sync.tallies import RECENT_SECONDS, added_up
+from musicsync.words import counted
 
 _FETCH, _RUN, _TALLY = (model._meta.db_table for model in (Fetch, Run, Tally))
 MOST_DUE = 1000
@@ -73,8 +74,7 @@ class DueChecks(Struct, frozen=True):
     more: bool = False
 
     def __str__(self) -> str:
-        count = f"{'> ' if self.more else ''}{self.pages:,}"
-        return f"{count} page" if count == "1" else f"{count} pages"
+        return ("> " if self.more else "") + counted(self.pages, "page")
 
 
 class _Counted(Struct, frozen=True):

@@ -46,7 +46,7 @@ async def _serve(sandbox: Sandbox, host: str, port: int) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     world = sandbox.world
     print(
-        f"sandbox: http://{host}:{port} ({world.tracks} tracks a provider, seed {world.seed}, "
+        f"sandbox: http://{host}:{port} (tracks a provider: {world.tracks}, seed {world.seed}, "
         f"generation {world.generation})",
         flush=True,
     )

@@ -26,6 +26,7 @@ from musicsync.admin.show import (
 from musicsync.forecast import in_words
 from musicsync.models import Artist, Failure, Fetch, Provider, Recording, Rejection, Release, Run, Track
 from musicsync.queries import Progress, forecast_of, progress_of
+from musicsync.words import counted
 
 _COUNT_LIMIT = 1000
 _NONE = "0"
@@ -102,7 +103,7 @@ def _running() -> Table:
                 link(run, run.pk),
                 link(run.provider),
                 run.mode,
-                f"{far.of_all} requests",
+                f"{far.done:,} of {counted(far.done + far.owed, 'request')}",
                 f"{far.tracks:,}",
                 list_link(Fetch, f"{far.dead:,}", run=run.pk, status__exact="dead") if far.dead else NOTHING,
                 elapsed(far.seconds),

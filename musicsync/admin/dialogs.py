@@ -21,18 +21,28 @@ _REPEATED = ("action", "select_across", ACTION_CHECKBOX_NAME)
 
 
 def button(
-    label: str, question: str, *, permission: str, icon: str, variant: ActionVariant = ActionVariant.DEFAULT
-) -> Callable[[Callable[[Any, HttpRequest, Any], None]], Any]:
-    """Make a method ``(request, row)`` a button on the row's page that asks the question first."""
+    label: str,
+    question: str,
+    *,
+    permission: str,
+    icon: str,
+    variant: ActionVariant = ActionVariant.DEFAULT,
+    form_class: type[BaseDialogForm] = BaseDialogForm,
+) -> Callable[[Callable[..., None]], Any]:
+    """Make a method ``(request, row)`` a button on the row's page that asks the question first.
 
-    def decorate(act: Callable[[Any, HttpRequest, Any], None]) -> Any:
+    What the form asks for besides is given to the method by the names of its fields.
+    """
+    asked = form_class.declared_fields.keys() - BaseDialogForm.declared_fields.keys()
+
+    def decorate(act: Callable[..., None]) -> Any:
         def submit(
-            model_admin: PlainAdmin, request: HttpRequest, _form: BaseDialogForm, object_id: str
+            model_admin: PlainAdmin, request: HttpRequest, form: BaseDialogForm, object_id: str
         ) -> HttpResponseBase:
             row = model_admin.get_object(request, object_id)
             if row is None:
                 raise Http404(f"no {model_admin.opts.verbose_name} {object_id}")
-            act(model_admin, request, row)
+            act(model_admin, request, row, **{name: form.cleaned_data[name] for name in asked})
             return _to(request, link_address(row))
 
         submit.__name__ = act.__name__
@@ -41,7 +51,7 @@ def button(
             permissions=[permission],
             icon=icon,
             variant=variant,
-            dialog={"title": label, "description": question, "form_class": BaseDialogForm, "form_submit_text": label},
+            dialog={"title": label, "description": question, "form_class": form_class, "form_submit_text": label},
         )(submit)
 
     return decorate

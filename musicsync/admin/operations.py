@@ -14,16 +14,18 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from musicsync import tasks
-from musicsync.admin.show import Table, anchor, link, list_link
-from musicsync.models import Artist, Fetch, Provider, Release, Run
+from musicsync.admin.show import Table, anchor, lines, link, list_link
+from musicsync.models import Artist, Fetch, Provider, Release, Run, Scope
 from musicsync.providers import sample
 from musicsync.queries import outlook
 from musicsync.records import Mode, MusicsyncError, ProviderError
-from musicsync.sync import drift, lookups, runs
+from musicsync.sync import drift, following, lookups, runs
 from musicsync.sync.asking import ask_once
 from musicsync.sync.budget import NotNow
+from musicsync.words import counted
 
 _TESTED = "musicsync-tested"
+_MOST_REFUSALS = 20
 
 
 def sync(request: HttpRequest, providers: Iterable[Provider], mode: Mode) -> None:
@@ -72,9 +74,23 @@ def discard(request: HttpRequest, fetches: QuerySet[Fetch]) -> None:
     """Give the dead ones of the fetches up for good."""
     discarded = runs.discard(fetches)
     if discarded:
-        messages.success(request, f"{discarded:,} request{'' if discarded == 1 else 's'} discarded.")
+        messages.success(request, f"{counted(discarded, 'request')} discarded.")
     else:
         messages.warning(request, "No fetch was discarded: none of the chosen ones is dead.")
+
+
+def follow(request: HttpRequest, provider: Provider, kind: str, text: str) -> None:
+    """Follow the scopes that a text names, one a line, and say what is wrong with its other lines."""
+    with _clear_errors(request):
+        wanted, refusals = following.read(provider, text, kind)
+        if wanted:
+            _follow(request, provider, wanted)
+        if refusals:
+            said = [*refusals[:_MOST_REFUSALS], *_left_out(refusals)]
+            count = counted(len(refusals), "line is", "lines are")
+            messages.error(request, format_html("{} not followed: {}", count, lines(said)))
+        if not wanted and not refusals:
+            messages.warning(request, "Nothing is followed: no line names anything.")
 
 
 def close_circuit(request: HttpRequest, provider: Provider) -> None:
@@ -112,7 +128,7 @@ def test(request: HttpRequest, provider: Provider) -> None:
         messages.error(request, f"{provider}: {error}")
         return
     request.session[_TESTED] = [str(provider.pk), sample.records(page), sample.rejected(page)]
-    records, rejected = f"{len(page.records):,} records", f"{len(page.rejected):,} rejected"
+    records, rejected = counted(len(page.records), "record"), f"{len(page.rejected):,} rejected"
     tell = messages.success if page.records else messages.warning
     shown = format_html("; {}", anchor("#panels", "see the first of them")) if page.records or page.rejected else ""
     tell(request, format_html("{} answered: {}, {}, {}{}", provider, records, rejected, sample.leads_to(page), shown))
@@ -154,6 +170,19 @@ def _look_up(request: HttpRequest, target: lookups.Target) -> None:
         messages.info(request, format_html("{} looks up {} already", _named(found.run), found.run.scope))
 
 
+def _follow(request: HttpRequest, provider: Provider, wanted: list[following.Named]) -> None:
+    new = following.follow(provider, wanted)
+    known = len(wanted) - new
+    scopes = list_link(Scope, counted(new, "scope"), provider__id__exact=provider.pk)
+    tail = f"; {counted(known, 'was', 'were')} followed already" if known else ""
+    messages.success(request, format_html("{} now follows {}{}", link(provider), scopes, tail))
+
+
+def _left_out(refusals: list[str]) -> list[str]:
+    left = len(refusals) - _MOST_REFUSALS
+    return [f"... and {counted(left, 'line')} more"] if left > 0 else []
+
+
 def _replay(request: HttpRequest, run: Run, dead: QuerySet[Fetch]) -> None:
     replayed = runs.replay(run, dead)
     _send(request, run, format_html("goes on: {} replayed", _requests(run, replayed)))
@@ -167,7 +196,7 @@ def _cancel(request: HttpRequest, run: Run) -> None:
 
 def _approve(request: HttpRequest, run: Run) -> None:
     removed = runs.approve(run)
-    said = ", ".join(f"{count:,} {what.partition('.')[0]}s" for what, count in sorted(removed.items()))
+    said = ", ".join(counted(count, what.partition(".")[0]) for what, count in sorted(removed.items()))
     messages.success(request, format_html("{} approved: removed {}", _named(run), said or "nothing"))
 
 
@@ -203,4 +232,4 @@ def _named(run: Run) -> SafeString:
 
 
 def _requests(run: Run, count: int) -> SafeString:
-    return list_link(Fetch, f"{count:,} request{'' if count == 1 else 's'}", run=run.pk)
+    return list_link(Fetch, counted(count, "request"), run=run.pk)

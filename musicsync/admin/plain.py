@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     PlainForm = ModelForm[Any]
 else:
     from django.forms import ModelForm as PlainForm
-    from unfold.admin import ModelAdmin as PlainAdmin
+    from unfold.admin import ModelAdmin
     from unfold.views import ChangeList as PlainChangeList
+
+    class PlainAdmin(ModelAdmin):
+        """The pages of one table; a form that is refused says at its top which fields are wrong."""
+
+        change_form_before_template = "musicsync/mistakes.html"
+
 
 __all__ = ["PlainAdmin", "PlainChangeList", "PlainForm"]

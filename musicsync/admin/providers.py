@@ -19,6 +19,7 @@ from musicsync.admin.base import PanelAdmin, once
 from musicsync.admin.dialogs import button
 from musicsync.admin.health import circuit_line, open_circuits
 from musicsync.admin.plain import PlainForm
+from musicsync.admin.scopes import FollowForm
 from musicsync.admin.show import (
     NOTHING,
     RUN_COLOURS,
@@ -152,7 +153,14 @@ class ProviderAdmin(PanelAdmin):
     sortable_by = ()
     autocomplete_fields = ("budget",)
     actions = ("sync_incremental", "sync_full")
-    actions_detail = ("test_now", "sync_incremental_now", "sync_full_now", "close_circuit", "accept_drift")
+    actions_detail = (
+        "test_now",
+        "sync_incremental_now",
+        "sync_full_now",
+        "follow_many",
+        "close_circuit",
+        "accept_drift",
+    )
     list_fullwidth = True
     fieldsets = (
         (None, {"fields": (("slug", "adapter"), "base_url", "token_url", "budget", "enabled")}),
@@ -198,8 +206,7 @@ class ProviderAdmin(PanelAdmin):
             )
             messages.info(request, f"Budget {obj.budget} {'was made' if created else 'existed and is used'}.")
         super().save_model(request, obj, form, change)
-        if change and "options" in form.changed_data:
-            checks.forget(obj)
+        checks.forget_if_edited(obj, form.initial.get("options", obj.options))
         if given := form.cleaned_data.get("new_credential"):
             credentials.store(obj, given)
         elif form.cleaned_data.get("forget_credential"):
@@ -208,6 +215,10 @@ class ProviderAdmin(PanelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
         """Only what never ran can be deleted: the catalogue rests on the rest. Disable it instead."""
         return super().has_delete_permission(request, obj) and obj is not None and not obj.runs.exists()
+
+    def has_follow_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
+        """Tell whether the user may add scopes."""
+        return request.user.has_perm("musicsync.add_scope")
 
     @admin.action(description="Sync now (incremental)", permissions=["change"])
     def sync_incremental(self, request: HttpRequest, chosen: QuerySet[Provider]) -> None:
@@ -255,6 +266,17 @@ class ProviderAdmin(PanelAdmin):
     def sync_full_now(self, request: HttpRequest, provider: Provider) -> None:
         """Start a full run of this provider."""
         operations.sync(request, [provider], "full")
+
+    @button(
+        "Follow many",
+        "Good lines are followed by every run from now on, whatever is wrong with others.",
+        permission="follow",
+        icon="playlist_add",
+        form_class=FollowForm,
+    )
+    def follow_many(self, request: HttpRequest, provider: Provider, kind: str, keys: str) -> None:
+        """Follow the scopes of a list that somebody pasted."""
+        operations.follow(request, provider, kind, keys)
 
     @button(
         "Close circuit",

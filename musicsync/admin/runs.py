@@ -34,6 +34,7 @@ from musicsync.admin.show import (
 from musicsync.forecast import in_words
 from musicsync.models import Change, Fetch, KnownPage, Rejection, Run, Worker
 from musicsync.queries import forecast_of, progress_of
+from musicsync.words import counted
 
 _SAMPLE = 20
 _LATEST_RUNS = 100
@@ -331,7 +332,7 @@ class FetchAdmin(ReadOnlyAdmin):
         """Discard the dead ones of the chosen fetches, after asking."""
         dead = Fetch.objects.filter(pk__in=chosen.order_by().values("pk"), status=Fetch.Status.DEAD)
         if count := dead.count():
-            question = f"Give up {count:,} dead request{'' if count == 1 else 's'} for good? {_AFTER_DISCARD}"
+            question = f"Give up {counted(count, 'dead request')} for good? {_AFTER_DISCARD}"
             if asked := confirmation(self, request, "Discard", question):
                 return asked
         operations.discard(request, dead)

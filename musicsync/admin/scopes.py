@@ -6,6 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from musicsync.admin.base import BrowseAdmin
 from musicsync.admin.plain import PlainForm
@@ -26,13 +28,29 @@ class ScopeForm(PlainForm):
             ValidationError: the provider cannot follow this.
         """
         given: dict[str, Any] = super().clean() or self.cleaned_data
-        if given.get("provider") and given.get("kind"):
+        if given.get("provider") and given.get("kind") and "key" not in self.errors:
             try:
                 adapter = registry.adapter_of(given["provider"])
-                given["key"] = adapter.normalise_key(given["kind"], given.get("key", ""))
+                given["key"] = adapter.scope_key(given["kind"], given.get("key", ""))
             except MusicsyncError as error:
                 raise forms.ValidationError({"key": str(error)}) from error
         return given
+
+
+class FollowForm(BaseDialogForm):  # type: ignore[misc]
+    """Many scopes of one provider, one a line."""
+
+    kind = forms.ChoiceField(
+        required=False,
+        choices=[("", "as each line says"), *((kind, label) for kind, label in Scope.Kind.choices if kind != "feed")],
+        widget=UnfoldAdminSelectWidget(),
+    )
+    # Unstripped, so that the lines keep their numbers.
+    keys = forms.CharField(
+        strip=False,
+        widget=UnfoldAdminTextareaWidget(),
+        help_text="One a line: a key of this kind, or KIND:KEY such as artist:27 where each line says its own.",
+    )
 
 
 @admin.register(Scope)

@@ -81,15 +81,7 @@ def link(row: Model | None, text: object = None) -> SafeString | str:
 
 def link_address(row: Model) -> str:
     """Return the address of the row's page."""
-    return _page_address(row._meta.app_label, str(row._meta.model_name), get_script_prefix()).replace(
-        _KEY, str(quote(row.pk))
-    )
-
-
-@cache
-def _page_address(app: str, model: str, _prefix: str) -> str:
-    """Return the address of a page, which the rows of a table share but for the key; asked for in most cells."""
-    return reverse(f"admin:{app}_{model}_change", args=[_KEY])
+    return _address(type(row), "change", get_script_prefix(), _KEY).replace(_KEY, str(quote(row.pk)))
 
 
 def list_link(model: type[Model], text: object, **filters: object) -> SafeString:
@@ -99,14 +91,14 @@ def list_link(model: type[Model], text: object, **filters: object) -> SafeString
 
 def list_url(model: type[Model], **filters: object) -> str:
     """Return the address of the model's list with these filters set."""
-    address = _list_address(model._meta.app_label, str(model._meta.model_name), get_script_prefix())
+    address = _address(model, "changelist", get_script_prefix())
     return f"{address}?{urlencode(filters)}" if filters else address
 
 
 @cache
-def _list_address(app: str, model: str, _prefix: str) -> str:
-    """Return the address of a list; the sidebar of each page asks for all of them."""
-    return reverse(f"admin:{app}_{model}_changelist")
+def _address(model: type[Model], page: str, _prefix: str, *keys: str) -> str:
+    """Return the address of one of a model's pages; most cells of tables ask for one, the sidebar for each list."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=keys)
 
 
 def anchor(address: str, text: object) -> SafeString:

@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import msgspec
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from rich import box
@@ -18,8 +17,7 @@ from rich.text import Text
 
 from musicsync import tasks
 from musicsync.models import Provider, Run
-from musicsync.providers import registry
-from musicsync.records import MusicsyncError, ScopeKind
+from musicsync.records import MusicsyncError
 from project.checks import SurroundingsError, check_broker
 
 BAD_USAGE = 2
@@ -130,21 +128,6 @@ def run_numbered(number: int) -> Run:
     if run is None:
         raise bad_usage(f"there is no run {number}: `manage.py runs` lists them")
     return run
-
-
-def scope_of(provider: Provider, text: str) -> tuple[str, str]:
-    """Return kind and canonical key of a scope written as KIND:KEY, or as KIND alone where it has no key.
-
-    Raises:
-        BadScope: the provider cannot follow this kind, or the key has not the form of one.
-    """
-    kind, _, key = text.strip().partition(":")
-    adapter = registry.adapter_of(provider)
-    try:
-        return kind, adapter.normalise_key(msgspec.convert(kind, ScopeKind), key)
-    except msgspec.ValidationError:
-        kinds = ", ".join(adapter.scope_kinds)
-        raise bad_usage(f"{text!r} is no scope: write KIND:KEY, where KIND is one of: {kinds}") from None
 
 
 def begin(run: Run) -> None:

@@ -16,14 +16,19 @@ from musicsync.models import Budget, Provider
 from musicsync.providers import registry
 from musicsync.providers.base import MOST_NESTED, BadOptions, check_options
 from musicsync.sync import checks
+from musicsync.words import counted
 
 _LIMITS = ("rate", "burst", "per_day", "per_month", "concurrency")
+_FIELDS = ("base_url", "token_url", "trust", "allow_private", "allowed_hosts", "options")
 _CHECKS = ("check_after_least", "check_after_most", "checks_per_run")
 _UNLIMITED = "none"
 
 
 def add_options(action: ArgumentParser) -> None:
-    """Name the options by which an action sets a budget, the next checks, and where a provider may be and lead to."""
+    """Name the options by which an action sets what a provider is told, beside its name and adapter."""
+    action.add_argument("--base-url", help="where it is; '' or at first: the adapter's own")
+    action.add_argument("--token-url", help="where a token is asked for; '' or at first: the adapter's own")
+    action.add_argument("--trust", type=positive(int), help="rank, 1 is most trusted; at first 100")
     # SUPPRESS: a limit that is not named is told from one that is taken away.
     budget = action.add_argument_group("budget", "shared by all providers that use it", argument_default=SUPPRESS)
     budget.add_argument("--budget", metavar="NAME", help="that of another provider, or SLUG: one of its own")
@@ -61,6 +66,7 @@ def add_options(action: ArgumentParser) -> None:
     )
     places.add_argument(
         "--allowed-host",
+        dest="allowed_hosts",
         action="append",
         metavar="HOST",
         help="another host that its redirects may lead to, without the credential; repeatable; '' for none",
@@ -77,17 +83,9 @@ def create(options: Mapping[str, Any]) -> Provider:
     adapter, slug = registry.get(options["adapter"]), options["provider"]
     if Provider.objects.filter(slug=slug).exists():
         raise bad_usage(f"there is a provider {slug} already: choose another name, or change it with `provider set`")
-    provider = Provider(
-        slug=slug,
-        adapter=adapter.name,
-        base_url=options["base_url"] or adapter.base_url,
-        token_url=options["token_url"],
-        trust=options["trust"],
-    )
+    provider = Provider(slug=slug, adapter=adapter.name, base_url=adapter.base_url)
     provider.budget = _budget_named(options.get("budget", slug), provider)
     _take(provider, options)
-    with _telling():
-        provider.full_clean(exclude=["budget"])
     _save_budget(provider.budget, options)
     provider.save()
     return provider
@@ -102,14 +100,11 @@ def change(provider: Provider, options: Mapping[str, Any]) -> None:
     """
     if "budget" in options:
         provider.budget = _budget_named(options["budget"], provider)
-    before = provider.options
+    options_before = provider.options
     _take(provider, options)
-    with _telling():
-        provider.clean()
     _save_budget(provider.budget, options)
-    provider.save(update_fields=["budget", "options", "allow_private", "allowed_hosts", *_CHECKS])
-    if provider.options != before:
-        checks.forget(provider)
+    provider.save(update_fields=["budget", *_FIELDS, *_CHECKS])
+    checks.forget_if_edited(provider, options_before)
 
 
 def budget_line(provider: Provider) -> str:
@@ -123,7 +118,7 @@ def checks_line(provider: Provider) -> str:
     least, most = provider.check_after_least, provider.check_after_most
     return (
         f"provider {provider} is asked again for what is known after {least:g} to {most:g} days, "
-        f"{provider.most_checks:,} pages in a run at most"
+        f"{counted(provider.most_checks, 'page')} in a run at most"
     )
 
 
@@ -144,15 +139,15 @@ def _take(provider: Provider, options: Mapping[str, Any]) -> None:
         setattr(provider.budget, name, options[name])
     for name in _CHECKS:
         setattr(provider, name, options.get(name, getattr(provider, name)))
-    if options["allow_private"] is not None:
-        provider.allow_private = options["allow_private"]
-    if options["options"] is not None:
-        provider.options = options["options"]
-    if options["allowed_host"] is not None:
-        provider.allowed_hosts = [host for host in options["allowed_host"] if host]
+    for name in _FIELDS:
+        if options[name] is not None:
+            setattr(provider, name, options[name])
+    provider.base_url = provider.base_url or registry.get(provider.adapter).base_url
+    provider.allowed_hosts = [host for host in provider.allowed_hosts if host]
     with _telling():
         provider.budget.full_clean(exclude=["name"], validate_unique=False)
-        provider.clean_fields(exclude={field.name for field in Provider._meta.fields} - {*_CHECKS})
+        # What it is called and which adapter it has are chosen once, when it is added.
+        provider.full_clean(exclude=["budget"] if provider.pk is None else ["budget", "slug", "adapter"])
 
 
 def _save_budget(budget: Budget, options: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from musicsync.models.catalogue import Artist, Recording, Release, Track
 from musicsync.providers import addresses, registry
-from musicsync.providers.base import BadOptions
+from musicsync.providers.base import LONGEST_SCOPE_KEY, BadOptions
 from musicsync.providers.file_feed import folders
 from musicsync.records import MusicsyncError
 
@@ -328,7 +328,9 @@ class Scope(models.Model):
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="scopes", db_index=False)
     kind = models.CharField(max_length=9, choices=Kind)
     key = models.CharField(
-        max_length=200, blank=True, help_text="The provider's id; a UPC/EAN for a release, an ISRC for a recording."
+        max_length=LONGEST_SCOPE_KEY,
+        blank=True,
+        help_text="The provider's id; a UPC/EAN for a release, an ISRC for a recording.",
     )
     active = models.BooleanField(default=True, help_text="Followed by every run; otherwise only when asked for.")
     watermark = models.TextField(

@@ -34,6 +34,8 @@ class BadOptions(MusicsyncError):
         self.mistakes = mistakes
 
 
+LONGEST_SCOPE_KEY = 200
+"""Characters of a scope's key, in the form in which it is kept."""
 MOST_NESTED = 50
 """Objects and lists of options within each other."""
 
@@ -162,6 +164,20 @@ class Adapter(ABC):
         Raises:
             BadScope: the provider cannot follow this kind, or the key has not the form of one.
         """
+
+    def scope_key(self, kind: ScopeKind, key: str) -> str:
+        """Return the key of a scope as it is kept: in its canonical form.
+
+        Raises:
+            BadScope: as ``normalise_key`` does, or it is too long to be kept.
+        """
+        found = self.normalise_key(kind, key)
+        if len(found) > LONGEST_SCOPE_KEY:
+            raise BadScope(
+                f"{kind}:{one_line(found, 40)}... is no scope of {self.label} that can be kept: its key is "
+                f"{len(found):,} characters long, and {LONGEST_SCOPE_KEY} are the most"
+            )
+        return found
 
     @abstractmethod
     def plan(self, scope: Scope, mode: Mode) -> list[Request]:

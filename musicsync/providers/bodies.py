@@ -10,6 +10,7 @@ import urllib3
 
 from musicsync.providers.outcomes import excerpt
 from musicsync.records import Permanent, ProviderError, Transient
+from musicsync.words import counted
 
 _CHUNK = 65_536
 _SLICE = 4096
@@ -71,7 +72,7 @@ def as_sent(what: str, answer: requests.Response, limit: int, deadline: float) -
         if received > limit:
             raise _too_large(what, limit)
         if time.monotonic() > deadline:
-            raise Transient(f"{what}: the answer did not end in time ({received:,} bytes came)")
+            raise Transient(f"{what}: the answer did not end in time ({counted(received, 'byte')} came)")
         yield chunk
 
 

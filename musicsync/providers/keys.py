@@ -3,7 +3,7 @@
 import re
 
 from musicsync.identifiers import is_gtin, is_isrc, normalise_gtin, normalise_isrc
-from musicsync.providers.base import BadScope
+from musicsync.providers.base import BadScope, one_line
 from musicsync.records import ScopeKind
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -75,4 +75,4 @@ def bad_scope(label: str, kind: ScopeKind, key: str, forms: dict[ScopeKind, str]
     """Return the error for a scope that a provider cannot follow; ``forms`` says in words what key each kind has."""
     if kind not in forms:
         return BadScope(f"{label} cannot follow a {kind}; it can follow: {', '.join(forms)}")
-    return BadScope(f"{kind}:{key} is no scope of {label}: the key of {kind} is {forms[kind]}")
+    return BadScope(f"{kind}:{one_line(key, 80)} is no scope of {label}: the key of {kind} is {forms[kind]}")

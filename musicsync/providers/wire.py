@@ -23,6 +23,7 @@ from musicsync.identifiers import clean_text, normalise_date, normalise_gtin, no
 from musicsync.providers.base import one_line
 from musicsync.records import Permanent, RejectedItem, Transient
 from musicsync.redaction import redacted
+from musicsync.words import counted
 
 T = TypeVar("T")
 
@@ -133,7 +134,9 @@ def _load_leniently(body: bytes) -> Any:
 def _no_json(body: bytes, error: ValueError) -> Transient:
     if not (start := one_line(body[:_START].decode("utf-8", "replace"))):
         return Transient("the answer is empty")
-    return Transient(f"the answer is not JSON, or was cut off after {len(body)} bytes: {error}; it begins with {start}")
+    return Transient(
+        f"the answer is not JSON, or was cut off after {counted(len(body), 'byte')}: {error}; it begins with {start}"
+    )
 
 
 def _number(digits: str) -> int | float:

@@ -2,6 +2,7 @@
 
 ``runs``       open, finish, cancel and replay a run
 ``lookups``    one thing, now, at each provider that knows it
+``following``  which scopes every run follows, by the thousand
 ``fetches``    the ledger of requests: claim, close, postpone, repair, and what is kept ready
 ``budget``     how much a provider may be asked
 ``circuit``    whether it is asked at all

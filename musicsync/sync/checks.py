@@ -8,7 +8,7 @@ have none, since every run asks them.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import cache
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from msgspec import Struct
@@ -184,12 +184,13 @@ def settle(run: Run) -> None:
     _ask_before_long(run, policy)
 
 
-def forget(provider: Provider) -> None:
-    """Set no times any more by what was asked: for a provider that is asked in another way from now on.
+def forget_if_edited(provider: Provider, options_before: Any) -> None:
+    """Set no times any more by what was asked, where an edit has the provider asked in another way: by other options.
 
     Its next incremental run begins with all scopes, and asks for what they lead to in the new way.
     """
-    PageCheck.objects.filter(provider=provider).delete()
+    if provider.options != options_before:
+        PageCheck.objects.filter(provider=provider).delete()
 
 
 def forget_unknown(provider_id: int, run_ids: list[int]) -> None:

@@ -59,7 +59,7 @@ def start(target: Target, trigger: str) -> Lookup:
     """
     provider = target.provider
     try:
-        key = registry.adapter_of(provider).normalise_key(target.kind, target.key)
+        key = registry.adapter_of(provider).scope_key(target.kind, target.key)
     except BadScope as error:
         raise MusicsyncError(f"{provider}: {error}") from error
     with transaction.atomic():

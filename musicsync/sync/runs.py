@@ -13,6 +13,7 @@ from musicsync.providers import base, registry
 from musicsync.records import Mode, MusicsyncError, Request
 from musicsync.sync import checks, fetches, removal, sql, tallies
 from musicsync.sync.asking import check_ready
+from musicsync.words import counted
 
 _FETCH, _PAGE = Fetch._meta.db_table, KnownPage._meta.db_table
 
@@ -263,8 +264,8 @@ def _remove(run: Run) -> dict[str, int]:
         return removal.remove(run, unmentioned)
     run.status = Run.Status.HELD
     run.error = (
-        f"{len(unmentioned.ids['track']):,} of {unmentioned.tracks_in_all:,} tracks ({unmentioned.share:.0%}) would be "
-        f"removed, more than the provider's removal limit of {run.provider.removal_limit:.0%}: look, then "
+        f"{len(unmentioned.ids['track']):,} of {counted(unmentioned.tracks_in_all, 'track')} ({unmentioned.share:.0%}) "
+        f"would be removed, more than the provider's removal limit of {run.provider.removal_limit:.0%}: look, then "
         f"`manage.py run approve {run.pk}`"
     )
     return {}
@@ -300,9 +301,12 @@ def _distinct_tracks(run_id: int) -> int:
 def _first_error(run: Run, dead: int) -> str:
     unread = Fetch.objects.filter(run=run, status__in=_NEVER_APPLIED).order_by("pk")
     discarded = unread.filter(status=Fetch.Status.DISCARDED).count()
-    what = f"dead, {discarded} of them discarded" if discarded else "dead"
+    given_up = f" ({discarded:,} discarded)" if discarded else ""
     first = unread.first()
-    return f"{dead} fetches are {what}, the first with: {first.error_line if first else ''}"
+    which = "" if dead == 1 else "the first "
+    return (
+        f"{counted(dead, 'fetch is', 'fetches are')} dead{given_up}, {which}with: {first.error_line if first else ''}"
+    )
 
 
 def _refusal(error: IntegrityError, run: Run) -> Exception:

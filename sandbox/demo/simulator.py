@@ -7,6 +7,7 @@ import msgspec
 import requests
 from msgspec import Struct
 
+from musicsync.words import counted
 from sandbox.demo.children import DemoError
 
 _LIMIT_SECONDS = 120
@@ -31,7 +32,7 @@ class State(Struct):
         state = msgspec.json.decode(path.read_bytes(), type=cls)
         if state.tracks != tracks:
             raise DemoError(
-                f"{path.parent} holds a catalogue of {state.tracks:,} tracks a provider: ask for --tracks "
+                f"{path.parent} holds a catalogue of {counted(state.tracks, 'track')} a provider: ask for --tracks "
                 f"{state.tracks}, or remove that folder to begin anew"
             )
         return state

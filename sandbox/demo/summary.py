@@ -16,6 +16,7 @@ from musicsync.management.progress import clock
 from musicsync.models import Run, SourceTrack, Track
 from musicsync.queries import Progress
 from musicsync.sync.sources import LIVE
+from musicsync.words import counted
 from sandbox.demo.simulator import Asked, Expected, Simulator
 
 _EXAMPLES = 3
@@ -163,12 +164,12 @@ def _example_table(track: Track) -> Table:
 
 
 def _verdict(one: Outcome) -> str:
-    requests = f"{one.asked.served + one.asked.refused:,} requests, {one.asked.refused:,} refused"
+    requests = f"{counted(one.asked.served + one.asked.refused, 'request')}, {one.asked.refused:,} refused"
     name = f"[bold]{one.side.slug}[/]"
     if one.progress.status != Run.Status.DONE:
         return f"[red]✗[/] {name}: run {one.progress.run_id} is {one.progress.status}; {requests}"
     if one.expected is None:
-        said = f"{one.tracks:,} tracks (which of them changed was lost with the last, interrupted demo)"
+        said = f"{counted(one.tracks, 'track')} (which of them changed was lost with the last, interrupted demo)"
         shown = f"{one.live:,}"
     else:
         said, shown = _words(one.expected, one.tracks), _words(one.counts, one.live)
@@ -180,4 +181,4 @@ def _verdict(one: Outcome) -> str:
 def _words(counts: dict[str, int], tracks: int) -> str:
     words = {"updated": "edited", "removed": "removed", "created": "new", "merged ids": "merged"}
     changes = ", ".join(f"{counts[name]:,} {word}" for name, word in words.items())
-    return f"{tracks:,} tracks, {changes}"
+    return f"{counted(tracks, 'track')}, {changes}"

@@ -61,7 +61,7 @@ def make_run(provider: Provider, status: str = "done", dead: int = 0, **values: 
 
 def make_world(title: str = "Blue Heart") -> SimpleNamespace:
     provider = make_provider()
-    run = make_run(provider, "errors", dead=1, error="1 fetches are dead", summary={"requests": 2, "track.created": 1})
+    run = make_run(provider, "errors", dead=1, error="1 fetch is dead", summary={"requests": 2, "track.created": 1})
     scope = provider.scopes.get()
     page = KnownPage.objects.create(provider=provider, scope=scope, key="tracks", parser_version=1, rejected=1)
     artist = Artist.objects.create(name=title, provenance={"name": "shop"})

@@ -124,6 +124,47 @@ def test_set_changes_where_a_provider_may_be_and_lead_to(deezer: Provider) -> No
     assert "lead to: none" in say("provider", "set", "dz", "--allowed-host", "")
 
 
+def test_set_changes_where_a_provider_is_and_how_far_it_is_trusted(deezer: Provider) -> None:
+    said = say("provider", "set", "dz", "--base-url", "https://mirror.example/", "--trust", "7")
+    assert "provider dz is asked at https://mirror.example/; trust rank 7\n" in said
+    deezer.refresh_from_db()
+    assert (deezer.base_url, deezer.trust) == ("https://mirror.example/", 7)
+    assert "at https://mirror.example/; trust rank 7\n" in say("provider", "set", "dz", "--rate", "9")
+    assert "at https://api.deezer.com" in say("provider", "set", "dz", "--base-url", "")
+
+
+def test_set_changes_where_a_token_is_asked_for_and_says_what_is_missing(deezer: Provider) -> None:
+    say("provider", "add", "sp", "--adapter", "spotify", "--token-url", "https://one.example/token")
+    said = say("provider", "set", "sp", "--token-url", "https://two.example/token")
+    assert "before its next run: " in said
+    assert Provider.objects.get(slug="sp").token_url == "https://two.example/token"
+    say("provider", "set", "sp", "--token-url", "")
+    assert Provider.objects.get(slug="sp").token_url == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--base-url", "ftp://x"), "--base-url: "),
+        (("--base-url", "https://me:secret@x.example/"), "--base-url: An address with a login in it"),
+        (("--base-url", "http://127.1", "--no-allow-private"), r"--base-url: .*127\.0\.0\.1.*--allow-private"),
+        (("--base-url", "file:///srv"), "--base-url: deezer asks a web server"),
+        (("--token-url", "https://x.example/token"), "--token-url: deezer sends the credential itself"),
+        (("--trust", "0"), "no whole number above 0"),
+        (("--trust", "40000"), "--trust: "),
+        (("--options", "-"), "--options: "),
+    ],
+)
+def test_set_refuses_what_the_admin_refuses(
+    deezer: Provider, arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"country": "GB"}'))
+    before = Provider.objects.values().get()
+    with pytest.raises(CommandError, match=said):
+        say("provider", "set", "dz", "--checks-per-run", "7", *arguments)
+    assert Provider.objects.values().get() == before
+
+
 def test_add_and_set_take_every_limit_of_a_budget_and_leave_what_is_not_named(deezer: Provider) -> None:
     limits = ("--per-day", "10000", "--per-month", "200000", "--concurrency", "4")
     assert "budget x: 5/s, burst 1, 10,000 a day, 200,000 a month, 4 at a time\n" in say(
@@ -235,13 +276,13 @@ def test_enable_and_disable(deezer: Provider) -> None:
 
 def test_follow_normalises_and_counts_what_is_new(deezer: Provider) -> None:
     assert "now follows 2 scopes" in say("provider", "follow", "dz", "artist:0027", "feed")
-    assert "now follows 1 scopes; 1 were followed already" in say("provider", "follow", "dz", "artist:27", "artist:13")
+    assert "now follows 1 scope; 1 was followed already" in say("provider", "follow", "dz", "artist:27", "artist:13")
     assert set(Scope.objects.values_list("kind", "key")) == {("artist", "27"), ("artist", "13"), ("feed", "")}
 
 
 def test_unfollow_keeps_the_row_and_follow_takes_it_up_again(deezer: Provider) -> None:
     say("provider", "follow", "dz", "artist:27")
-    assert "now unfollows 1 scopes; 1 were not followed" in say("provider", "unfollow", "dz", "artist:27", "artist:13")
+    assert "now unfollows 1 scope; 1 was not followed" in say("provider", "unfollow", "dz", "artist:27", "artist:13")
     assert not Scope.objects.get().active
     say("provider", "follow", "dz", "artist:27")
     assert Scope.objects.get().active
@@ -303,7 +344,7 @@ def test_sync_records_the_run_and_sends_it(run: Run) -> None:
 
 
 def test_sync_of_a_scope_looks_it_up_without_following_it(deezer: Provider) -> None:
-    assert "started (lookup): 1 requests owed" in say("sync", "dz", "--scope", "recording:USRC17607839")
+    assert "started (lookup): 1 request owed" in say("sync", "dz", "--scope", "recording:USRC17607839")
     assert not Scope.objects.get().active
 
 
@@ -432,7 +473,7 @@ def test_run_show_tells_status_and_dead_requests(run: Run) -> None:
 
 
 def test_run_cancel_ends_it_once(run: Run) -> None:
-    assert "is cancelled: 1 requests" in say("run", "cancel", str(run.pk))
+    assert "is cancelled: 1 request that" in say("run", "cancel", str(run.pk))
     assert refusal("run", "cancel", str(run.pk))[0] == 2
 
 
@@ -440,7 +481,7 @@ def test_run_replay_takes_up_the_dead(run: Run) -> None:
     assert "nothing to replay" in say("run", "replay", str(run.pk))
     Fetch.objects.update(status="dead")
     ended(run, "failed")
-    assert "1 dead requests are tried again" in say("run", "replay", str(run.pk))
+    assert "1 dead request is tried again" in say("run", "replay", str(run.pk))
     assert (Run.objects.get().status, Fetch.objects.get().status) == ("running", "queued")
 
 

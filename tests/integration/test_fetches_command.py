@@ -67,7 +67,7 @@ def test_nothing_is_done_to_all_without_being_told_so(errors: Run, action: str) 
 @pytest.mark.parametrize("filters", [("--error", "TIMEOUT"), ("--key", "cursor=0"), ()])
 def test_replay_takes_up_what_matches(errors: Run, filters: tuple[str, ...]) -> None:
     chosen = filters or (str(errors.fetches.order_by("pk")[0].pk),)
-    assert f"run {errors.pk} of shop goes on: 1 dead requests are tried again" in say("fetches", "replay", *chosen)
+    assert f"run {errors.pk} of shop goes on: 1 dead request is tried again" in say("fetches", "replay", *chosen)
     assert statuses(errors) == ["queued", "dead", "dead"]
     assert Run.objects.get().status == "running"
 

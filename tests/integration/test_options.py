@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from musicsync.admin.show import link_address
-from musicsync.models import Budget, Provider
+from musicsync.models import Budget, PageCheck, Provider, Scope
 from musicsync.providers import registry
 from musicsync.providers.base import BadOptions
 
@@ -52,6 +52,41 @@ def test_the_command_line_refuses_options_that_cannot_be_stored(
     with pytest.raises(CommandError, match=r"--options: -"):
         call_command("provider", "set", "odd", "--options", "-")
     assert Provider.objects.get().options == {}
+
+
+@pytest.fixture
+def checked(db: None) -> Provider:
+    """A provider of which a page has a time of its own."""
+    budget = Budget.objects.create(name="odd", rate=1)
+    options = {"country": "FR"}
+    itunes = Provider.objects.create(
+        slug="odd", adapter="itunes", base_url="https://odd.example", budget=budget, options=options
+    )
+    scope = Scope.objects.create(provider=itunes, kind="artist", key="1")
+    PageCheck.objects.create(provider=itunes, scope=scope, key="lookup", request={})
+    return itunes
+
+
+@pytest.mark.parametrize(("country", "left"), [("FR", 1), ("GB", 0)])
+def test_other_options_forget_the_check_times_from_the_admin(
+    checked: Provider, client: Client, country: str, left: int
+) -> None:
+    client.force_login(User.objects.create_superuser("operator"))
+    sent = {"base_url": checked.base_url, "budget": checked.budget.pk, "trust": 5, "removal_limit": 0.1}
+    sent |= {"check_after_least": 1, "check_after_most": 60, "options": json.dumps({"country": country})}
+    assert client.post(link_address(checked), sent).status_code == 302
+    assert (Provider.objects.get().options, Provider.objects.get().trust) == ({"country": country}, 5)
+    assert PageCheck.objects.count() == left
+
+
+@pytest.mark.parametrize(("country", "left"), [("FR", 1), ("GB", 0)])
+def test_other_options_forget_the_check_times_from_the_command_line(
+    checked: Provider, monkeypatch: pytest.MonkeyPatch, country: str, left: int
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"country": country})))
+    call_command("provider", "set", "odd", "--trust", "5", "--options", "-")
+    assert (Provider.objects.get().options, Provider.objects.get().trust) == ({"country": country}, 5)
+    assert PageCheck.objects.count() == left
 
 
 @pytest.mark.parametrize("adapter", ["file-feed", "json-feed", "itunes", "deezer"])

@@ -89,7 +89,7 @@ def test_a_run_with_a_dead_fetch_removes_nothing(one: Provider) -> None:
     fetches.bury(lease(run, "b"), "GET /b: 400 no")
     ended = runs.finish(run.pk)
     assert ended is not None
-    assert (ended.status, ended.error) == ("errors", "1 fetches are dead, the first with: GET /b: 400 no")
+    assert (ended.status, ended.error) == ("errors", "1 fetch is dead, with: GET /b: 400 no")
     assert set(states(one).values()) == {"present"}
 
 
@@ -107,7 +107,7 @@ def test_nor_does_one_whose_dead_fetch_was_discarded(one: Provider) -> None:
     assert ended is not None
     assert (ended.status, ended.error) == (
         "errors",
-        "1 fetches are dead, 1 of them discarded, the first with: GET /b: 400 no",
+        "1 fetch is dead (1 discarded), with: GET /b: 400 no",
     )
     assert set(states(one).values()) == {"present"}
 

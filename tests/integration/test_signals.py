@@ -168,12 +168,12 @@ def test_of_four_that_note_the_same_alert_one_sends_it() -> None:
 
 def test_an_alert_goes_to_the_webhook_and_to_the_admins(webhook: list[dict[str, Any]], settings: Any) -> None:
     settings.ADMINS = [("ops@example.com", "ops@example.com")]
-    alert_id = alerts.note("key", "Run 7 of one: failed", "1 fetches are dead")
+    alert_id = alerts.note("key", "Run 7 of one: failed", "1 fetch is dead")
     assert alert_id is not None
     tasks.send_alert(alert_id)
-    assert webhook == [{"text": "Run 7 of one: failed\n1 fetches are dead", "key": "key", "occurrences": 1}]
+    assert webhook == [{"text": "Run 7 of one: failed\n1 fetch is dead", "key": "key", "occurrences": 1}]
     (message,) = mail.outbox
-    assert (message.to, message.body) == (["ops@example.com"], "1 fetches are dead")
+    assert (message.to, message.body) == (["ops@example.com"], "1 fetch is dead")
     assert "Run 7 of one: failed" in message.subject
 
 

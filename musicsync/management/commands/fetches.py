@@ -11,6 +11,7 @@ from musicsync.management.base import MusicsyncCommand, bad_usage, begin, positi
 from musicsync.models import Fetch, Run, Worker
 from musicsync.records import MusicsyncError
 from musicsync.sync import runs
+from musicsync.words import counted
 
 _ACTIONS = {
     "list": "list them, newest first",
@@ -70,7 +71,7 @@ class Command(MusicsyncCommand):
             )
         dead = chosen.filter(status=Fetch.Status.DEAD)
         if options["action"] == "discard":
-            self.say(f"{runs.discard(dead):,} dead requests are given up")
+            self.say(f"{counted(runs.discard(dead), 'dead request is', 'dead requests are')} given up")
         else:
             self._replay(dead)
 
@@ -105,7 +106,10 @@ class Command(MusicsyncCommand):
                 continue
             begin(run)
             replayed += replayed_here
-            self.say(f"run {run.pk} of {run.provider} goes on: {replayed_here:,} dead requests are tried again")
+            self.say(
+                f"run {run.pk} of {run.provider} goes on: "
+                f"{counted(replayed_here, 'dead request is', 'dead requests are')} tried again"
+            )
         if refused:
             raise CommandError("; ".join(refused))
         if not replayed:

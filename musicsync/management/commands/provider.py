@@ -10,13 +10,14 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from musicsync.management import configuring, following, keeping, listing
-from musicsync.management.base import MusicsyncCommand, positive, provider_named
+from musicsync.management import configuring, keeping, listing, naming
+from musicsync.management.base import MusicsyncCommand, provider_named
 from musicsync.models import Provider
 from musicsync.providers import registry, sample
 from musicsync.records import KINDS, MusicsyncError, ProviderError
-from musicsync.sync import budget, drift
+from musicsync.sync import budget, drift, following
 from musicsync.sync.asking import ask_once, check_ready
+from musicsync.words import counted
 
 
 class Command(MusicsyncCommand):
@@ -32,10 +33,7 @@ class Command(MusicsyncCommand):
         add = actions.add_parser("add", help="configure a provider")
         add.add_argument("provider", metavar="SLUG", help="a name of your choice: letters, digits, - and _")
         add.add_argument("--adapter", required=True, help=f"its dialect: {', '.join(registry.ADAPTERS)}")
-        add.add_argument("--base-url", help="default: the adapter's")
-        add.add_argument("--token-url", default="", help="where a token is asked for; default: the adapter's")
-        add.add_argument("--trust", type=positive(int), default=100, help="rank, 1 is most trusted (default: 100)")
-        changed = actions.add_parser("set", help="change its budget, next checks and options, and where it may be")
+        changed = actions.add_parser("set", help="change where it is and may be, its rank, budget, checks and options")
         changed.add_argument("provider", metavar="SLUG")
         for action in (add, changed):
             configuring.add_options(action)
@@ -81,20 +79,25 @@ class Command(MusicsyncCommand):
         adapter = registry.adapter_of(provider)
         self.say(f"provider {provider} added: {adapter.label} at {provider.base_url}")
         self.say(configuring.budget_line(provider))
-        try:
-            check_ready(provider, adapter)
-        except MusicsyncError as error:
-            self.say(f"before its first run: {error}")
+        self._say_what_it_needs(provider, "its first run")
         kinds = ", ".join(adapter.scope_kinds)
         self.say(f"next: `manage.py provider follow {provider} KIND:KEY`, where KIND is one of: {kinds}")
 
     def _set(self, provider: Provider, options: Mapping[str, Any]) -> None:
         configuring.change(provider, options)
+        self.say(f"provider {provider} is asked at {provider.base_url}; trust rank {provider.trust}")
         self.say(configuring.budget_line(provider))
         self.say(configuring.checks_line(provider))
         private = "may" if provider.allow_private else "may not"
         hosts = ", ".join(provider.allowed_hosts) or "none"
         self.say(f"provider {provider} {private} be in a private network; other hosts it may lead to: {hosts}")
+        self._say_what_it_needs(provider, "its next run")
+
+    def _say_what_it_needs(self, provider: Provider, before: str) -> None:
+        try:
+            check_ready(provider, registry.adapter_of(provider))
+        except MusicsyncError as error:
+            self.say(f"before {before}: {error}")
 
     def _list(self, *, as_json: bool) -> None:
         facts = listing.facts()
@@ -109,10 +112,10 @@ class Command(MusicsyncCommand):
         except (budget.NotNow, ProviderError) as error:
             raise CommandError(f"{provider}: {type(error).__name__}: {error}") from error
         page, response = answer.page, answer.response
-        found = ", ".join(f"{sum(record.kind == kind for record in page.records)} {kind}s" for kind in KINDS)
+        found = ", ".join(counted(sum(record.kind == kind for record in page.records), kind) for kind in KINDS)
         self.say(
             f"{provider}: GET /{answer.request.key}: {response.status} in {answer.seconds:.2f} s, "
-            f"{len(response.body):,} bytes: {found}, {len(page.rejected)} rejected"
+            f"{counted(len(response.body), 'byte')}: {found}, {len(page.rejected)} rejected"
         )
         if page.records:
             self.say_table(sample.RECORDS, sample.records(page))
@@ -131,14 +134,15 @@ class Command(MusicsyncCommand):
     def _accept_drift(self, provider: Provider) -> None:
         forms = drift.accept(provider)
         self.say(
-            f"provider {provider}: what its answers held until now is forgotten ({forms:,} forms of request); "
-            f"next: `manage.py fetches replay --provider {provider} --error '{drift.HELD}'`"
+            f"provider {provider}: what its answers held until now is forgotten "
+            f"({counted(forms, 'form of request', 'forms of request')}); next: "
+            f"`manage.py fetches replay --provider {provider} --error '{drift.HELD}'`"
         )
 
     def _follow(self, provider: Provider, texts: list[str], *, active: bool) -> None:
-        wanted = following.read(provider, texts, sys.stdin)
+        wanted = naming.read(provider, texts, sys.stdin)
         changed = following.follow(provider, wanted) if active else following.unfollow(provider, wanted)
         as_before = len(wanted) - changed
-        done, already = ("follows", "were followed already") if active else ("unfollows", "were not followed")
-        tail = f"; {as_before:,} {already}" if as_before else ""
-        self.say(f"provider {provider} now {done} {changed:,} scopes{tail}")
+        done, state = ("follows", "followed already") if active else ("unfollows", "not followed")
+        tail = f"; {counted(as_before, 'was', 'were')} {state}" if as_before else ""
+        self.say(f"provider {provider} now {done} {counted(changed, 'scope')}{tail}")

@@ -12,6 +12,7 @@ from musicsync.forecast import in_words
 from musicsync.management.base import MusicsyncCommand, begin, run_numbered
 from musicsync.models import Fetch, Run
 from musicsync.sync import runs
+from musicsync.words import counted
 
 _MOST_DEAD_SHOWN = 10
 _ACTIONS = {
@@ -66,7 +67,9 @@ class Command(MusicsyncCommand):
 
     def _cancel(self, run: Run) -> None:
         owed = runs.cancel(run)
-        self.say(f"run {run.pk} of {run.provider} is cancelled: {owed:,} requests that it owed will not be sent")
+        self.say(
+            f"run {run.pk} of {run.provider} is cancelled: {counted(owed, 'request')} that it owed will not be sent"
+        )
 
     def _replay(self, run: Run) -> None:
         replayed = runs.replay(run, Fetch.objects.all())
@@ -74,11 +77,14 @@ class Command(MusicsyncCommand):
             self.say(f"run {run.pk} of {run.provider} has no dead requests: there is nothing to replay")
             return
         begin(run)
-        self.say(f"run {run.pk} of {run.provider} goes on: {replayed:,} dead requests are tried again")
+        self.say(
+            f"run {run.pk} of {run.provider} goes on: "
+            f"{counted(replayed, 'dead request is', 'dead requests are')} tried again"
+        )
 
     def _approve(self, run: Run) -> None:
         removed = runs.approve(run)
-        counts = [f"{number:,} {what.removesuffix('.removed')}s" for what, number in sorted(removed.items())]
+        counts = [counted(number, what.removesuffix(".removed")) for what, number in sorted(removed.items())]
         self.say(f"run {run.pk} of {run.provider} is done: removed {', '.join(counts) or 'nothing'}")
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.db import transaction
 
-from musicsync.management.base import MusicsyncCommand, begin, provider_named, scope_of
+from musicsync.management.base import MusicsyncCommand, begin, provider_named
 from musicsync.management.waiting import wait_for
 from musicsync.models import Fetch, Provider, Run, Scope
 from musicsync.records import Mode
 from musicsync.sync import runs
+from musicsync.sync.following import scope_of
+from musicsync.words import counted
 
 
 class Command(MusicsyncCommand):
@@ -33,7 +35,7 @@ class Command(MusicsyncCommand):
             run = runs.open_run(provider, _mode(options, scope), Run.Trigger.CLI, scope=scope)
         begin(run)
         owed = Fetch.objects.filter(run=run).count()
-        self.say(f"run {run.pk} of {provider} started ({run.mode}): {owed:,} requests owed so far")
+        self.say(f"run {run.pk} of {provider} started ({run.mode}): {counted(owed, 'request')} owed so far")
         if not options["wait"]:
             self.say(f"look at it with `manage.py run show {run.pk}`")
             return

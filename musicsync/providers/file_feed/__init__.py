@@ -38,6 +38,7 @@ from musicsync.providers.file_feed.options import Options, read
 from musicsync.providers.json_feed.fields import WrongItem
 from musicsync.providers.json_feed.items import Known, Reader
 from musicsync.records import Mode, Page, Permanent, RejectedItem, Request, Response
+from musicsync.words import counted
 
 _ENOUGH = 20
 """A file that begins with so many rows that cannot be read, and none that can, is not of the form that is expected."""
@@ -177,7 +178,8 @@ def _check_some_are_tracks(rejected: Sequence[RejectedItem]) -> None:
     if len(rejected) >= _ENOUGH:
         first = rejected[0]
         raise Permanent(
-            f"none of the first {len(rejected):,} rows is a track: correct the options; {first.path}: {first.reason}"
+            f"none of the first {counted(len(rejected), 'row')} is a track: correct the options; {first.path}: "
+            f"{first.reason}"
         )
 
 

@@ -18,6 +18,7 @@ from msgspec import Struct
 from musicsync.identifiers import clean_text
 from musicsync.providers.base import one_line
 from musicsync.records import Permanent
+from musicsync.words import counted
 
 LONGEST_RECORD = 1_000_000
 """Bytes of a record; a track has a few hundred."""
@@ -227,7 +228,7 @@ def _csv_reader(lines: _Lines, form: Form, columns: list[str] | None) -> Callabl
                 raise _NoRecord(_OF_CR) from error
             raise _NoRecord(f"it is no CSV ({error}): is a quote not closed or not doubled?") from error
         if row and len(row) != expected:
-            raise _NoRecord(f"it has {len(row)} cells, and there are {expected} columns")
+            raise _NoRecord(f"it has {counted(len(row), 'cell')}, and there are {expected} columns")
         if row and [name.strip() for name in row] == columns:
             raise _NoRecord("it repeats the names of the columns: files were put together", is_whole=True)
         return _encoded(row, form.encoding) if row else None

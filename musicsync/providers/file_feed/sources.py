@@ -17,6 +17,7 @@ from musicsync.providers.file_feed.options import Options
 from musicsync.providers.file_feed.spool import Spool, is_packed
 from musicsync.providers.http import Client, Take
 from musicsync.records import Gone, MusicsyncError, Permanent, Request, Response, Shed, Transient
+from musicsync.words import counted
 
 UNPACK_WITHIN_SECONDS = 10.0
 """What took longer to download is unpacked in the next step: both have to end before the time limit of a task."""
@@ -226,12 +227,14 @@ class OfServer:
             got = _size_of(part, file.version)
             if had and began[-1:] == [0]:
                 raise Permanent(
-                    f"{self._name}: the server broke off again, after {got:,} bytes, and does not go on where it was, "
-                    "which takes Range and an ETag that is not weak: ask for that, for a smaller file, or put the file "
-                    "into a folder"
+                    f"{self._name}: the server broke off again, after {counted(got, 'byte')}, and does not go on "
+                    "where it was, which takes Range and an ETag that is not weak: ask for that, for a smaller file, "
+                    "or put the file into a folder"
                 ) from error
             if got > had:
-                raise Shed(f"{self._name}: {got:,} bytes are here, and the rest follows ({error})") from error
+                raise Shed(
+                    f"{self._name}: {counted(got, 'byte is', 'bytes are')} here, and the rest follows ({error})"
+                ) from error
             raise
 
     def _ask_for_rest(self, start: int, version: str, take: Take, turn: Turn, began: list[int]) -> None:

@@ -66,7 +66,7 @@ def test_whatever_lines_of_json_say_comes_back(values: list[Any], page: int) -> 
 @pytest.mark.parametrize(
     ("content", "kept", "wrong"),
     [
-        (b"1,a\n2\n3,c\n", ["1", "3"], [(3, "it has 1 cells, and there are 2 columns")]),
+        (b"1,a\n2\n3,c\n", ["1", "3"], [(3, "it has 1 cell, and there are 2 columns")]),
         (b"1,a\n2,b,b\n3,c\n", ["1", "3"], [(3, "it has 3 cells, and there are 2 columns")]),
         (b"1,a\n2,b\xff\n3,c\n", ["1", "3"], [(3, "it is not in utf-8 (byte 0xff): set the option encoding")]),
         (b'1,"a\n2,b\n3,c\n', ["2", "3"], [(2, NO_CSV.format("unexpected end of data"))]),
@@ -242,4 +242,4 @@ def test_other_forms_of_csv() -> None:
 
 def test_what_is_shown_of_a_wrong_row_is_short_and_readable() -> None:
     [page] = pages(b"id,title\n\x00\xff\xc3\xa9" + b"x" * 5000 + b"\n")
-    assert page.skipped == [Skipped(2, "it has 1 cells, and there are 2 columns", "\ufffd\u00e9" + "x" * 296)]
+    assert page.skipped == [Skipped(2, "it has 1 cell, and there are 2 columns", "\ufffd\u00e9" + "x" * 296)]
