@@ -40,8 +40,12 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["consumer"].add("project.consumer:RabbitQueues")
 
-# The first thing that a worker and beat do, before they use the database or the broker, and no other process does.
-import_modules.connect(require_surroundings)
+
+@import_modules.connect
+def begin_in_sound_surroundings(sender: Celery, **_: object) -> None:
+    """Look at database and broker first of all where a worker or beat begins; a web server loads tasks for a form."""
+    if sender.loader.worker_initialized:
+        require_surroundings()
 
 
 @after_setup_task_logger.connect

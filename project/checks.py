@@ -87,7 +87,7 @@ def clear_errors() -> Iterator[None]:
         raise SystemExit(_NOT_MIGRATED) from error
 
 
-def require_surroundings(**_: object) -> None:
+def require_surroundings() -> None:
     """End a worker or beat that is starting, with one clear line, where its surroundings are not as it needs them.
 
     Its database or broker does not answer, or the database is not migrated: it would take messages and fail on them.

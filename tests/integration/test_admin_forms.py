@@ -13,7 +13,7 @@ from django.urls import reverse
 from musicsync.admin.show import link_address
 from tests.integration.admin_rows import HOSTILE, make_provider
 
-EDITED = ("budget", "provider", "scope", "user", "group", "crontabschedule", "intervalschedule")
+EDITED = ("budget", "provider", "scope", "user", "group", "crontabschedule", "intervalschedule", "periodictask")
 MODELS = [model for model in admin.site._registry if model._meta.model_name in EDITED]
 
 
