@@ -109,7 +109,7 @@ def test_twenty_kills_in_one_run_change_nothing(new_stack: NewStack, fault_free:
     ended = []
     for provider in going.providers:
         again = stack.sync(provider)
-        wait_until(lambda: kill_child(chance.choice(going.workers), chance), 30)
+        wait_until(lambda: kill_child(chance.choice(going.workers), chance))
         ended += stack.wait_for(*again)
     assert_as_if_nothing_happened(ended, fault_free(*ALL, generations=1))
     going.assert_never_too_fast()
@@ -178,7 +178,7 @@ def test_a_worker_that_waits_for_a_slow_provider_stops_all_the_same(
     worker = stack.worker("worker")
     stack.start(worker, stack.beat())
     opened = stack.sync(provider)
-    wait_until(lambda: Fetch.objects.filter(status=Fetch.Status.APPLIED).count() > 300, 30)
+    wait_until(lambda: Fetch.objects.filter(status=Fetch.Status.APPLIED).count() > 300)
     stack.sandbox.control("faults", json=[{"kind": "slow", "bytes_per_second": 1}])
     slow_at = time.monotonic()
     wait_until(lambda: len(leased_by(worker)) == 2 and time.monotonic() > slow_at + 1)

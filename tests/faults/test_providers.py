@@ -148,12 +148,12 @@ def test_a_pause_of_a_day_occupies_nobody(small: Stack, fault_free: FaultFree, r
     other, paused = small.sync(*followed)
     assert [run.status for run in small.wait_for(other)] == ["done"]
     parked = paused.fetches.filter(status="waiting")
-    wait_until(lambda: parked.exists() and not paused.fetches.filter(status__in=("queued", "leased")).exists(), 30)
+    wait_until(lambda: parked.exists() and not paused.fetches.filter(status__in=("queued", "leased")).exists())
     assert {round((fetch.not_before - fetch.run.started_at).total_seconds() / 3600) for fetch in parked} == {24}
     asked = small.sandbox.asked("deezer")["served"]
     broker = Broker(small.env)
     try:
-        wait_until(lambda: not any(messages(small.broker)) and not any(at_work(broker)), 20)
+        wait_until(lambda: not any(messages(small.broker)) and not any(at_work(broker)))
     finally:
         broker.app.close()
     assert small.sandbox.asked("deezer")["served"] == asked
@@ -186,9 +186,9 @@ def test_a_provider_that_is_down_for_longer_than_all_retries_loses_nothing(
     small.start(small.worker("one"), small.worker("two"), small.beat())
     (other,) = small.sync(first)
     # They have begun before their rules are replaced, whichever run the workers would have begun with.
-    wait_until(lambda: {rule["hits"] for rule in small.sandbox.control("faults")} == {1}, 30)
+    wait_until(lambda: {rule["hits"] for rule in small.sandbox.control("faults")} == {1})
     (down,) = small.sync(second)
-    wait_until(lambda: down.fetches.filter(status="applied").count() > 20, 30)
+    wait_until(lambda: down.fetches.filter(status="applied").count() > 20)
     small.sandbox.control("faults", json=[{"kind": "reset", "dialect": "deezer"}])
     begun = time.monotonic()
     circuit = Circuit.objects.filter(provider=down.provider).exclude(opened_at=None)
@@ -214,7 +214,7 @@ def test_a_refused_credential_stops_everything_and_loses_nothing(
     followed = small.follow(*BOTH, rate=20)
     small.start(small.worker("one"), small.beat())
     other, stopped = small.sync(*followed)
-    wait_until(lambda: stopped.fetches.filter(status="applied").count() > 20, 30)
+    wait_until(lambda: stopped.fetches.filter(status="applied").count() > 20)
     small.sandbox.control("faults", json=[refused])
     circuit = Circuit.objects.filter(provider=stopped.provider).exclude(opened_at=None)
     recovers("a credential is refused (401)", "nothing is asked any more, one alert", circuit.exists, within=10)

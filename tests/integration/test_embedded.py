@@ -32,7 +32,7 @@ def begin(var: Path, **env: str) -> subprocess.Popen[str]:
 
 
 def end(user: subprocess.Popen[str]) -> None:
-    user.communicate(timeout=30)
+    user.communicate(timeout=120)
     assert user.returncode == 0
 
 

@@ -313,7 +313,7 @@ def test_a_removal_waits_for_the_page_that_a_lookup_applies(transactional_db: No
     with transaction.atomic():
         apply.page(held, Page(records=(release(), track("t2", 2))), None, 1)
         ending = aside(lambda: runs.finish(run.pk))
-    ending.join(20)
+    ending.join(60)
     run.refresh_from_db()
     assert (run.status, states()) == ("done", {"t1": "present", "t2": "present"})
 
@@ -326,7 +326,7 @@ def test_a_lookup_applies_no_page_amid_a_removal(transactional_db: None, one: Pr
     with transaction.atomic():
         runs.finish(run.pk)
         applying = aside(lambda: apply.page(held, Page(records=(release(), track("t2", 2))), None, 1))
-    applying.join(20)
+    applying.join(60)
     assert states() == {"t1": "present", "t2": "present"}
 
 

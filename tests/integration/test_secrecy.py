@@ -60,8 +60,8 @@ def test_a_credential_that_is_refused_and_one_that_is_taken_are_seen_nowhere(
             events_of(broker.app, env["CELERY_BROKER_URL"]) as events,
         ):
             broker.sweep()
-            wait_until(lambda: Circuit.objects.filter(opened_at__isnull=False).exists(), 20)
-            wait_until(lambda: alerts, 20)
+            wait_until(lambda: Circuit.objects.filter(opened_at__isnull=False).exists())
+            wait_until(lambda: alerts)
             credentials.store(provider, RIGHT)
             broker.sweep()
             (ended,) = wait_for(opened)

@@ -145,7 +145,7 @@ def test_the_command_says_where_it_listens_and_ends_cleanly(stop: signal.Signals
         assert http.get(f"{url}/control/state").json()["tracks"] == 200
     finally:
         process.send_signal(stop)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=60)
     assert (process.returncode, output, errors) == (0, "", "")
 
 
@@ -153,7 +153,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = start("--port", str(port))
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (1, "")
     assert errors.count("\n") == 1
     assert f"127.0.0.1:{port}" in errors
@@ -163,7 +163,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
 @pytest.mark.parametrize("arguments", [["--tracks", "0"], ["--feed-rate", "nan"], ["--generation", "101"]])
 def test_bad_options_are_named(arguments: list[str]) -> None:
     process = start(*arguments)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert f"argument {arguments[0]}" in errors
 
