@@ -182,7 +182,7 @@ def test_a_provider_that_is_down_for_longer_than_all_retries_loses_nothing(
 ) -> None:
     # Two answers of the other one, which is up, come a byte a second.
     small.sandbox.control("faults", json=[drip | {"dialect": "musicbrainz"} for drip in DRIPS])
-    first, second = small.follow(*BOTH, rate=20)
+    first, second = small.follow(*BOTH, rate=10)
     small.start(small.worker("one"), small.worker("two"), small.beat())
     (other,) = small.sync(first)
     # They have begun before their rules are replaced, whichever run the workers would have begun with.
@@ -195,12 +195,13 @@ def test_a_provider_that_is_down_for_longer_than_all_retries_loses_nothing(
     recovers("a provider is down", "not asked any more but by a probe now and then", circuit.exists, within=20)
     assert [run.status for run in small.wait_for(other)] == ["done"]
     # Two, four, ... 32 s, then a request would be dead; the probes come 10, 30 and 70 s after the circuit opened.
-    wait_until(lambda: time.monotonic() - begun > 62 and circuit.get().probes == 2, 90)
+    wait_until(lambda: time.monotonic() - begun > 62 and circuit.get().probes >= 2, 90)
     (outage,) = small.sandbox.control("faults")
-    assert outage["hits"] <= 4 + 4 + 2, "four failures in a row, those that were on their way, and two probes"
+    # A probe is counted before it asks.
+    assert outage["hits"] <= 4 + 4 + circuit.get().probes, "four failures in a row, those on their way, and the probes"
     small.sandbox.control("faults", json=[])
     recovers(
-        "a provider answers again", "seen by the next probe, 5 minutes later at most", applied_since(down), within=60
+        "a provider answers again", "seen by the next probe, 5 minutes later at most", applied_since(down), within=100
     )
     assert_as_if_nothing_happened(small.wait_for(other, down), fault_free(*BOTH, tracks=FEW))
     assert other.fetches.filter(failures=1).count() == len(DRIPS)
@@ -211,7 +212,7 @@ def test_a_refused_credential_stops_everything_and_loses_nothing(
     small: Stack, fault_free: FaultFree, recovers: Recovers
 ) -> None:
     refused = {"kind": "status", "status": 401, "dialect": "deezer"}
-    followed = small.follow(*BOTH, rate=20)
+    followed = small.follow(*BOTH, rate=10)
     small.start(small.worker("one"), small.beat())
     other, stopped = small.sync(*followed)
     wait_until(lambda: stopped.fetches.filter(status="applied").count() > 20)

@@ -194,7 +194,7 @@ def test_a_result_that_redis_does_not_take_holds_nobody(process_env: dict[str, s
 
 
 def sync_by_hand(env: dict[str, str]) -> str:
-    """Give the one line of a `manage.py sync` that cannot send its message; its start may take long, its waiting may not."""
+    """Give the one line of a `manage.py sync` that cannot send its message, and does not wait for ever."""
     command = [sys.executable, "manage.py", "sync", "feed", "--full"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 1, done
