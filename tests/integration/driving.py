@@ -29,7 +29,7 @@ ROOTS = {
     "lastfm": "/lastfm",
 }
 TOKENS = {"spotify": "/spotify/token", "tidal": "/tidal/token"}
-LIMIT_SECONDS = 120.0
+LIMIT_SECONDS = 300.0
 
 
 class Doorbell:

@@ -65,6 +65,7 @@ def test_a_credential_that_is_refused_and_one_that_is_taken_are_seen_nowhere(
             credentials.store(provider, RIGHT)
             broker.sweep()
             (ended,) = wait_for(opened)
+            wait_until(lambda: "task-succeeded" in {event["type"] for event in events})
             shown_by_inspect = json.dumps([broker.inspect(what) for what in ("conf", "stats", "active")], default=str)
     assert ended.status == "done", ended.error
     sealed = Provider.objects.get(pk=provider.pk).sealed_credential
@@ -142,4 +143,4 @@ def events_of(app: Celery, url: str) -> Iterator[list[dict[str, Any]]]:
             yield taken
         finally:
             receiver.should_stop = True
-            thread.join(10)
+            thread.join(60)
