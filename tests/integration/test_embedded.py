@@ -124,7 +124,9 @@ def test_the_next_start_works_after_everything_was_killed(short_folder: Path) ->
 def test_a_stop_leaves_another_program_alone_whose_number_a_server_had(short_folder: Path) -> None:
     (short_folder / "postgres").mkdir()
     with subprocess.Popen(["sleep", "600"]) as other:
-        (short_folder / "postgres" / "postmaster.pid").write_text(f"{other.pid}\n{short_folder / 'postgres'}\n1\n5432\n")
+        (short_folder / "postgres" / "postmaster.pid").write_text(
+            f"{other.pid}\n{short_folder / 'postgres'}\n1\n5432\n"
+        )
         try:
             embedded.stop(short_folder)
             assert other.poll() is None
