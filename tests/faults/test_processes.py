@@ -33,7 +33,7 @@ def none_is_held(held: dict[int, object]) -> bool:
 
 
 def both_slow_ones(worker: CeleryProcess) -> dict[int, object]:
-    """Wait until both processes of a worker wait for answers of Deezer that a rule holds; give what they have leased."""
+    """Wait until both processes of a worker wait for answers of Deezer that a rule holds; give what they hold."""
     of_deezer: dict[int, object] = {}
 
     def both_wait() -> bool:
