@@ -1,5 +1,6 @@
 """The private servers: found by their folder, shared by processes, gone with the last of them."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -42,6 +43,18 @@ def server_pid(var: Path) -> int:
 
 def answers(var: Path) -> bool:
     return embedded._postgres_answers(var)
+
+
+def is_kept(var: Path) -> bool:
+    """Tell whether the process that stops the servers after their last user has not done with that."""
+    lock = embedded._open_lock(var / "embedded.keeper")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 @pytest.mark.parametrize(
@@ -136,6 +149,8 @@ def test_a_stop_leaves_another_program_alone_whose_number_a_server_had(short_fol
 
 def test_a_pid_file_of_another_program_is_no_obstacle(short_folder: Path) -> None:
     end(begin(short_folder))
+    # Until then what the keeper does about the file would be taken for what the start does.
+    wait_until(lambda: not is_kept(short_folder))
     (short_folder / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{short_folder / 'postgres'}\n1\n5432\n")
 
     end(begin(short_folder))
