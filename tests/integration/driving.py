@@ -169,6 +169,6 @@ def control(base: str, path: str, **options: object) -> dict:
     """Ask the sandbox itself; with ``json`` it is told something."""
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.request("POST" if options else "GET", f"{base}/control/{path}", timeout=30, **options)
+        answer = session.request("POST" if options else "GET", f"{base}/control/{path}", timeout=120, **options)
         answer.raise_for_status()
         return answer.json()
