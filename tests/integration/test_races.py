@@ -229,13 +229,14 @@ def test_four_workers_keep_to_the_window(small: str, monkeypatch: pytest.MonkeyP
 
 
 def test_any_number_of_workers_keeps_to_the_budget(base: str) -> None:
-    rate, burst = 30, 5
-    sync(follow(base, "deezer", rate=rate, burst=burst), threads=6)
+    # A rate that a slow machine can keep up with, too.
+    rate, burst, threads = 15, 5, 6
+    sync(follow(base, "deezer", rate=rate, burst=burst), threads=threads)
     asked = control(base, "state")["requests"]["deezer"]
     assert asked["served"] > 3 * rate
-    # A request may be up to a wait of a thread late, so a second may hold what belongs to a little more than one.
-    assert asked["worst_1s"] <= rate * 1.2 + burst
-    assert asked["worst_5s"] <= rate * 5.2 + burst
+    # Each thread may be late with one request, which may then be among those of the next second.
+    assert asked["worst_1s"] <= rate + burst + threads
+    assert asked["worst_5s"] <= rate * 5 + burst + threads
     assert asked["worst_5s"] > rate * 3
 
 
