@@ -117,6 +117,23 @@ def test_a_dead_fetch_of_a_provider_that_answers_opens_nothing(small: str) -> No
     assert Fetch.objects.get(status="dead").failures == 5
 
 
+def test_what_was_refused_before_the_credential_held_again_waits_with_the_others(
+    small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed = follow(small, "deezer")
+    run = runs.open_run(followed, "full", "cli")
+    control(small, "faults", json=[{"kind": "status", "status": 401, "count": 1}])
+
+    def taken_again(of: Provider) -> bool:
+        circuit.open_at_once(of.pk, "401 to another request, and to its probe")
+        return True
+
+    monkeypatch.setattr("musicsync.sync.work.probe", taken_again)
+    (fetch_id,) = fetches.fill_window(run.pk, 1)
+    assert work(fetch_id).postponed is not None
+    assert Fetch.objects.get(pk=fetch_id).status == "waiting"
+
+
 def test_a_pause_that_a_probe_is_told_is_kept(small: str) -> None:
     followed = follow(small, "feed")
     control(small, "faults", json=[{"kind": "status", "status": 429, "retry_after": 60}])
