@@ -164,6 +164,8 @@ def stop(var: Path) -> None:
     """Stop the private servers under `var`; those that do not run are left as they are."""
     if _redis_answers(var):
         _ask_redis(var, b"SHUTDOWN NOSAVE\r\n")
+    # That of a server that was killed may name another program by now, which `pg_ctl` would end.
+    _remove_stale_pid(var)
     if (var / "postgres" / "postmaster.pid").exists():
         _run_postgres("pg_ctl", "stop", "-D", str(var / "postgres"), "-m", "fast", "-t", str(START_LIMIT_SECONDS))
 
@@ -365,7 +367,7 @@ def _init_postgres(var: Path) -> None:
 
 
 def _remove_stale_pid(var: Path) -> None:
-    """Remove `postmaster.pid` where its number now belongs to another program: PostgreSQL would refuse to start."""
+    """Remove `postmaster.pid` where its number is not that of a PostgreSQL any more: one would refuse to start."""
     path = var / "postgres" / "postmaster.pid"
     try:
         pid = int(path.read_text().split("\n", 1)[0])

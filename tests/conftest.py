@@ -34,11 +34,20 @@ def redis_server() -> Iterator[Path]:
     options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no", "--dir", str(TEST_VAR)]
     server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
     try:
-        wait_until(path.exists)
+        wait_until(lambda: _redis_answers(path) or server.poll() is not None)
+        assert server.poll() is None, f"{program} ended"
         yield path
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
+
+
+def _redis_answers(path: Path) -> bool:
+    try:
+        with redis.Redis(unix_socket_path=str(path)) as client:
+            return bool(client.ping())
+    except redis.ConnectionError:
+        return False
 
 
 @pytest.fixture
@@ -97,4 +106,4 @@ def short_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         return not folder.exists()
 
-    wait_until(removed, limit=30)
+    wait_until(removed, limit=60)

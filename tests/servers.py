@@ -29,7 +29,7 @@ if __name__ != "__main__":
     from project import embedded
     from tests.helpers import ROOT, wait_until
 
-START_LIMIT_SECONDS = 60
+START_LIMIT_SECONDS = 120
 _LOWEST_PORT, _HIGHEST_PORT = 20_000, 32_000
 _AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 

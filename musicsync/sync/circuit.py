@@ -53,6 +53,11 @@ def open_at_once(provider_id: int, reason: str) -> bool:
     )
 
 
+def is_open(provider_id: int) -> bool:
+    """Tell whether the provider is not asked at present."""
+    return Circuit.objects.filter(provider=provider_id).exclude(opened_at=None).exists()
+
+
 def answered(provider_id: int) -> None:
     """Note that the provider answers: what failed before was not in a row."""
     sql.execute(

@@ -121,7 +121,8 @@ def _work_on(lease: Lease, slot_at: float, send_ahead: SendAhead | None) -> Step
         # A setting is missing or wrong: what is owed waits until somebody has put that right.
         return _put_off(lease, provider, error)
     except Refused as error:
-        if not probe(provider):
+        # Open: others were refused meanwhile, and so was their probe; this one was answered as the trouble had passed.
+        if not probe(provider) or circuit.is_open(provider.pk):
             return _put_off(lease, provider, refusal(provider, error))
         # The credential is good for other things: it is this request that is refused.
         fetches.bury(lease, str(error), excerpt=error.excerpt)

@@ -29,7 +29,7 @@ _OPTIONS = (
     "--window-size=1500,1000",
     "--remote-debugging-port=0",
 )
-_LIMIT_SECONDS = 30
+_LIMIT_SECONDS = 120
 _MOST_MESSAGE_BYTES = 50_000_000
 
 
@@ -134,8 +134,15 @@ class Chromium:
 
 
 def _address_of_tab(port_file: Path) -> str:
-    """Wait for the browser to name its port, and return where its tab listens."""
+    """Wait for the browser to name its port and to have a tab, and return where that listens."""
     wait_until(lambda: port_file.exists() and "\n" in port_file.read_text(), _LIMIT_SECONDS)
     port = port_file.read_text().splitlines()[0]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-        return next(tab["webSocketDebuggerUrl"] for tab in json.load(answer) if tab["type"] == "page")
+    addresses: list[str] = []
+
+    def has_a_tab() -> bool:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=_LIMIT_SECONDS) as answer:
+            addresses.extend(tab["webSocketDebuggerUrl"] for tab in json.load(answer) if tab["type"] == "page")
+        return bool(addresses)
+
+    wait_until(has_a_tab, _LIMIT_SECONDS)
+    return addresses[0]

@@ -35,7 +35,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with PostgresServer(folder) as server:
         env = environment_of(folder, server.url, "memory://")
         command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-        subprocess.run(command, cwd=ROOT, env=env, check=True, timeout=120)
+        subprocess.run(command, cwd=ROOT, env=env, check=True, timeout=300)
     return folder
 
 

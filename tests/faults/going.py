@@ -36,13 +36,13 @@ class Going:
         """Start the runs, and return when this many requests are applied."""
         before = self.applied()
         self.runs = self.stack.sync(*self.providers)
-        wait_until(lambda: self.applied() >= before + applied, 30)
+        wait_until(lambda: self.applied() >= before + applied)
 
     def applied(self) -> int:
         """Count the requests that are applied, by a connection that may have been lost meanwhile."""
         counted: list[int] = []
         question = Fetch.objects.filter(status=Fetch.Status.APPLIED)
-        wait_until(asking(lambda: counted.append(question.count()) or True), 30)
+        wait_until(asking(lambda: counted.append(question.count()) or True))
         return counted[0]
 
     def catches_up(self) -> Callable[[], bool]:

@@ -34,7 +34,7 @@ class Relay:
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
-        self._thread.join(10)
+        self._thread.join(60)
         self.sent.close()
         self.read.close()
 

@@ -128,7 +128,7 @@ class Stack:
         for process, before in zip(processes, said, strict=True):
             process._wait_until_ready(lambda: process._times_ready() > before)  # noqa: B023 - called at once
 
-    def manage(self, *arguments: str, limit: float = 60.0) -> str:
+    def manage(self, *arguments: str, limit: float = 120.0) -> str:
         """Run `manage.py`, and give what it prints."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],

@@ -67,11 +67,11 @@ def test_a_beat_that_is_killed_or_frozen_is_followed_within_30_s_and_each_slot_h
     (feed,) = stack.follow("feed")
     beats = [stack.beat(f"beat-{number}") for number in range(1, 4)]
     stack.start(stack.worker("worker"), *beats)
-    wait_until(Leader.objects.exists, 20)
+    wait_until(Leader.objects.exists)
     opened = stack.sync(feed)
     ended = stack.wait_for(*opened)
     syncs(feed, interval=seconds(2))
-    wait_until(lambda: Run.objects.filter(trigger="schedule").count() >= 2, 30)
+    wait_until(lambda: Run.objects.filter(trigger="schedule").count() >= 2)
 
     killed = leading(beats)
     os.kill(killed.pid, SIGKILL)
@@ -96,7 +96,7 @@ def test_a_beat_that_is_killed_or_frozen_is_followed_within_30_s_and_each_slot_h
     )
     before = len(sent(frozen))
     frozen.thaw()
-    wait_until(lambda: " follows" in frozen.log.read_text(), 10)
+    wait_until(lambda: " follows" in frozen.log.read_text())
     assert len(sent(frozen)) == before
 
     last.stop()
@@ -120,7 +120,7 @@ def forget_reserved_slots(clock: DatabaseClock) -> None:
 def stop_schedule() -> None:
     """Send nothing more, and wait until what was started has ended."""
     PeriodicTask.objects.filter(name="often").update(enabled=False)
-    wait_until(lambda: not Run.objects.filter(status=Run.Status.RUNNING).exists(), 60)
+    wait_until(lambda: not Run.objects.filter(status=Run.Status.RUNNING).exists())
 
 
 @pytest.mark.parametrize("broker", ["Redis", "RabbitMQ"])
@@ -132,10 +132,10 @@ def test_a_slot_whose_message_a_hung_broker_did_not_take_is_sent_when_it_answers
     (feed,) = stack.follow("feed")
     beat = stack.beat()
     stack.start(stack.worker("worker"), beat)
-    wait_until(lambda: len(sent(beat, "musicsync: sweep")) >= 2, 30)
+    wait_until(lambda: len(sent(beat, "musicsync: sweep")) >= 2)
     stack.broker.freeze()
     syncs(feed, interval=IntervalSchedule.objects.create(every=1, period="hours"))
-    wait_until(lambda: beat.log.read_text().count("nothing sent") >= 2, 60)
+    wait_until(lambda: beat.log.read_text().count("nothing sent") >= 2)
     assert leading([beat])
     stack.broker.thaw()
     recovers(
@@ -164,7 +164,7 @@ def test_slots_that_all_beats_missed_are_run_once(stack: Stack, fault_free: Faul
     )
     (run,) = stack.wait_for(Run.objects.get())
     assert run.slot == start + timedelta(minutes=30)
-    wait_until(lambda: sum(len(sent(beat, "musicsync: sweep")) for beat in beats) >= 3, 30)
+    wait_until(lambda: sum(len(sent(beat, "musicsync: sweep")) for beat in beats) >= 3)
     assert [len(sent(beat)) for beat in beats] in ([0, 1], [1, 0])
     assert_as_if_nothing_happened([run], fault_free("feed"))
 
@@ -180,7 +180,7 @@ def test_a_beat_whose_machine_s_clock_is_moved_by_an_hour_misses_and_doubles_not
     stack.start(stack.worker("worker"), beat)
     ended = stack.wait_for(*stack.sync(feed))
     syncs(feed, interval=seconds(2))
-    wait_until(lambda: Run.objects.filter(trigger="schedule").count() >= 2, 30)
+    wait_until(lambda: Run.objects.filter(trigger="schedule").count() >= 2)
     for moved, text in ((HOUR, "put forward by an hour"), (-HOUR, "put back by an hour")):
         clock.move(moved)
         so_far = Run.objects.latest("pk").pk
@@ -190,7 +190,7 @@ def test_a_beat_whose_machine_s_clock_is_moved_by_an_hour_misses_and_doubles_not
             lambda: Run.objects.filter(pk__gt=so_far, trigger="schedule").count() >= 2,  # noqa: B023 - called at once
             within=15,
         )
-    wait_until(lambda: len(sent(beat, "musicsync: sweep")) >= 3, 30)
+    wait_until(lambda: len(sent(beat, "musicsync: sweep")) >= 3)
     assert "is behind the database's: set both by NTP" in beat.log.read_text()
     stop_schedule()
     assert_one_run_for_each_slot([beat])
@@ -206,7 +206,7 @@ def test_a_database_whose_clock_is_moved_by_an_hour_gets_no_slot_twice_and_sched
     syncs(feed, interval=seconds(2))
     beats = [stack.beat(f"beat-{number}") for number in (1, 2)]
     stack.start(stack.worker("worker"), *beats)
-    wait_until(lambda: Run.objects.filter(trigger="schedule", status=Run.Status.DONE).count() >= 2, 30)
+    wait_until(lambda: Run.objects.filter(trigger="schedule", status=Run.Status.DONE).count() >= 2)
     for moved, text in ((HOUR, "put forward by an hour"), (-HOUR, "put back by an hour")):
         stop_schedule()
         so_far = Run.objects.latest("pk").pk
@@ -251,7 +251,7 @@ def test_a_nightly_run_is_started_once_in_a_night_when_clocks_move(
             clock.set(night + timedelta(days=day, hours=half_past, minutes=29, seconds=59))
             swept = sum(len(sent(beat, "musicsync: sweep")) for beat in beats)
             wait_until(lambda: sum(len(sent(beat, "musicsync: sweep")) for beat in beats) > swept + 1, 40)  # noqa: B023
-            wait_until(asking(lambda: not Run.objects.filter(status=Run.Status.RUNNING).exists()), 60)
+            wait_until(asking(lambda: not Run.objects.filter(status=Run.Status.RUNNING).exists()))
     runs = Run.objects.filter(trigger="schedule").order_by("pk")
     assert [f"{run.slot:%d %H:%M}" for run in runs] == slots
     assert {run.status for run in runs} == {Run.Status.DONE}

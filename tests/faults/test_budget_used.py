@@ -18,7 +18,7 @@ def test_four_processes_use_a_budget_to_the_full_and_no_more(new_stack: NewStack
     stack.workers(4, "--concurrency", "1")
     stack.start(stack.beat())
     stack.sync(provider)
-    wait_until(lambda: stack.sandbox.asked("deezer")["served"] > 3 * PER_SECOND, 20)
+    wait_until(lambda: stack.sandbox.asked("deezer")["served"] > 3 * PER_SECOND)
     begun, before = time.monotonic(), stack.sandbox.asked("deezer")["served"]
     time.sleep(SECONDS)
     asked = stack.sandbox.asked("deezer")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from musicsync.models import Alert, Budget, Circuit, Fetch, Run, SourceTrack
+from musicsync.models import Alert, Budget, Circuit, Fetch, Provider, Run, SourceTrack
 from musicsync.sync import fetches
 from tests.faults.compare import assert_as_if_nothing_happened, changes
 from tests.faults.conftest import FaultFree, NewStack
@@ -38,6 +38,13 @@ DRIPS = [{"kind": kind, "bytes_per_second": 1, "count": 1} for kind in ("slow", 
 """Answers that never stand still: they are given up after 40 s."""
 SPREAD = 7
 """So many right answers between two wrong ones: a provider that fails four times in a row is not asked any more."""
+
+SLOWLY, QUICKLY = 1.0, 20.0
+"""Requests a second: by the one a run of few tracks is under way for so long that a fault comes amid it."""
+
+
+def ask(provider: Provider, rate: float) -> None:
+    Budget.objects.filter(pk=provider.budget_id).update(rate=rate, burst=1)
 
 
 @pytest.fixture
@@ -148,12 +155,12 @@ def test_a_pause_of_a_day_occupies_nobody(small: Stack, fault_free: FaultFree, r
     other, paused = small.sync(*followed)
     assert [run.status for run in small.wait_for(other)] == ["done"]
     parked = paused.fetches.filter(status="waiting")
-    wait_until(lambda: parked.exists() and not paused.fetches.filter(status__in=("queued", "leased")).exists(), 30)
+    wait_until(lambda: parked.exists() and not paused.fetches.filter(status__in=("queued", "leased")).exists())
     assert {round((fetch.not_before - fetch.run.started_at).total_seconds() / 3600) for fetch in parked} == {24}
     asked = small.sandbox.asked("deezer")["served"]
     broker = Broker(small.env)
     try:
-        wait_until(lambda: not any(messages(small.broker)) and not any(at_work(broker)), 20)
+        wait_until(lambda: not any(messages(small.broker)) and not any(at_work(broker)))
     finally:
         broker.app.close()
     assert small.sandbox.asked("deezer")["served"] == asked
@@ -182,25 +189,28 @@ def test_a_provider_that_is_down_for_longer_than_all_retries_loses_nothing(
 ) -> None:
     # Two answers of the other one, which is up, come a byte a second.
     small.sandbox.control("faults", json=[drip | {"dialect": "musicbrainz"} for drip in DRIPS])
-    first, second = small.follow(*BOTH, rate=20)
+    first, second = small.follow(*BOTH)
+    ask(second, SLOWLY)
     small.start(small.worker("one"), small.worker("two"), small.beat())
     (other,) = small.sync(first)
     # They have begun before their rules are replaced, whichever run the workers would have begun with.
-    wait_until(lambda: {rule["hits"] for rule in small.sandbox.control("faults")} == {1}, 30)
+    wait_until(lambda: {rule["hits"] for rule in small.sandbox.control("faults")} == {1})
     (down,) = small.sync(second)
-    wait_until(lambda: down.fetches.filter(status="applied").count() > 20, 30)
+    wait_until(lambda: down.fetches.filter(status="applied").count() > 5)
     small.sandbox.control("faults", json=[{"kind": "reset", "dialect": "deezer"}])
     begun = time.monotonic()
     circuit = Circuit.objects.filter(provider=down.provider).exclude(opened_at=None)
     recovers("a provider is down", "not asked any more but by a probe now and then", circuit.exists, within=20)
     assert [run.status for run in small.wait_for(other)] == ["done"]
     # Two, four, ... 32 s, then a request would be dead; the probes come 10, 30 and 70 s after the circuit opened.
-    wait_until(lambda: time.monotonic() - begun > 62 and circuit.get().probes == 2, 90)
+    wait_until(lambda: time.monotonic() - begun > 62 and circuit.get().probes >= 2, 90)
     (outage,) = small.sandbox.control("faults")
-    assert outage["hits"] <= 4 + 4 + 2, "four failures in a row, those that were on their way, and two probes"
+    # A probe is counted before it asks.
+    assert outage["hits"] <= 4 + 4 + circuit.get().probes, "four failures in a row, those on their way, and the probes"
     small.sandbox.control("faults", json=[])
+    ask(second, QUICKLY)
     recovers(
-        "a provider answers again", "seen by the next probe, 5 minutes later at most", applied_since(down), within=60
+        "a provider answers again", "seen by the next probe, 5 minutes later at most", applied_since(down), within=100
     )
     assert_as_if_nothing_happened(small.wait_for(other, down), fault_free(*BOTH, tracks=FEW))
     assert other.fetches.filter(failures=1).count() == len(DRIPS)
@@ -211,16 +221,18 @@ def test_a_refused_credential_stops_everything_and_loses_nothing(
     small: Stack, fault_free: FaultFree, recovers: Recovers
 ) -> None:
     refused = {"kind": "status", "status": 401, "dialect": "deezer"}
-    followed = small.follow(*BOTH, rate=20)
+    first, second = small.follow(*BOTH)
+    ask(second, SLOWLY)
     small.start(small.worker("one"), small.beat())
-    other, stopped = small.sync(*followed)
-    wait_until(lambda: stopped.fetches.filter(status="applied").count() > 20, 30)
+    other, stopped = small.sync(first, second)
+    wait_until(lambda: stopped.fetches.filter(status="applied").count() > 5)
     small.sandbox.control("faults", json=[refused])
     circuit = Circuit.objects.filter(provider=stopped.provider).exclude(opened_at=None)
     recovers("a credential is refused (401)", "nothing is asked any more, one alert", circuit.exists, within=10)
     (rule,) = small.sandbox.control("faults")
     assert rule["hits"] <= 2 * 2, "the requests that were on their way, each with a probe"
     small.sandbox.control("faults", json=[])
+    ask(second, QUICKLY)
     recovers("a refused credential is accepted again", "seen by the next probe", applied_since(stopped), within=40)
     assert_as_if_nothing_happened(small.wait_for(other, stopped), fault_free(*BOTH, tracks=FEW))
     assert [alert.occurrences for alert in Alert.objects.filter(key__startswith="circuit:")] == [1]

@@ -33,11 +33,11 @@ def echo() -> Iterator[tuple[str, int]]:
         thread.start()
         yield server.getsockname()
         server.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join(60)
 
 
 def connect(proxy: Proxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=30)
 
 
 def test_what_is_sent_goes_through_in_both_directions(echo: tuple[str, int]) -> None:
@@ -76,7 +76,7 @@ def test_what_is_held_arrives_when_all_is_well(echo: tuple[str, int]) -> None:
         with pytest.raises(TimeoutError):
             connection.recv(1)
         proxy.heal()
-        connection.settimeout(5)
+        connection.settimeout(30)
         assert receive(connection, 4) == b"late"
 
 

@@ -30,5 +30,5 @@ def taking_alerts() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         yield f"http://127.0.0.1:{server.server_port}/alerts", received
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
         server.server_close()

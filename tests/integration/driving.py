@@ -29,7 +29,7 @@ ROOTS = {
     "lastfm": "/lastfm",
 }
 TOKENS = {"spotify": "/spotify/token", "tidal": "/tidal/token"}
-LIMIT_SECONDS = 120.0
+LIMIT_SECONDS = 300.0
 
 
 class Doorbell:
@@ -114,7 +114,7 @@ def in_threads(*functions: object) -> list[object]:
 
     def call(function: object) -> object:
         try:
-            start.wait(10)
+            start.wait(60)
             return function()  # type: ignore[operator]
         finally:
             connection.close()
@@ -124,7 +124,7 @@ def in_threads(*functions: object) -> list[object]:
 
 
 def aside(function: Callable[[], object]) -> threading.Thread:
-    """Call the function in a thread, and return as soon as somebody waits for a lock."""
+    """Call the function in a thread, and return as soon as it waits for a lock that this thread's transaction holds."""
 
     def call() -> None:
         try:
@@ -132,15 +132,17 @@ def aside(function: Callable[[], object]) -> threading.Thread:
         finally:
             connection.close()
 
-    def somebody_waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-            return cursor.fetchone() is not None
-
     thread = threading.Thread(target=call)
     thread.start()
     wait_until(somebody_waits)
     return thread
+
+
+def somebody_waits() -> bool:
+    """Tell whether another session waits for a lock that the one of this thread holds."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))")
+        return cursor.fetchone() is not None
 
 
 def follow(
@@ -167,6 +169,6 @@ def control(base: str, path: str, **options: object) -> dict:
     """Ask the sandbox itself; with ``json`` it is told something."""
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.request("POST" if options else "GET", f"{base}/control/{path}", timeout=30, **options)
+        answer = session.request("POST" if options else "GET", f"{base}/control/{path}", timeout=120, **options)
         answer.raise_for_status()
         return answer.json()

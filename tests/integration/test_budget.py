@@ -13,10 +13,20 @@ from tests.integration.driving import control, follow, in_threads
 from tests.integration.paging import lease, open_run, provider
 from tests.unit.providers.server import answer, serving
 
+SLOW = 0.25
+"""A rate whose slots are so far apart that what a slow machine takes between two statements is little beside them."""
+SPACING = 1 / (SLOW * budget.PACE)
+
 
 @pytest.fixture
 def one(db: None) -> Provider:
     return provider("one")
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a slot be near that is half a minute away, as one is otherwise that is a quarter of a second away."""
+    monkeypatch.setattr(fetches, "LONGEST_SLEEP_SECONDS", 30)
 
 
 def allow(of: Provider, rate: float, burst: int) -> None:
@@ -28,7 +38,7 @@ def claim_all(run: object) -> list[fetches.Lease | fetches.Postponed | None]:
 
 
 def test_a_burst_goes_at_once_and_what_is_over_it_waits_its_turn(one: Provider) -> None:
-    allow(one, rate=1, burst=3)
+    allow(one, rate=SLOW, burst=3)
     claimed = claim_all(open_run(one, [f"page/{number}" for number in range(5)]))
     assert [type(found).__name__ for found in claimed] == ["Lease"] * 3 + ["Postponed"] * 2
     assert [found.turn.wait for found in claimed if isinstance(found, fetches.Lease)] == [0, 0, 0]
@@ -37,36 +47,35 @@ def test_a_burst_goes_at_once_and_what_is_over_it_waits_its_turn(one: Provider) 
 
 
 def test_a_fetch_that_waits_has_a_slot_of_its_own_and_is_back_before_it(one: Provider) -> None:
-    allow(one, rate=1, burst=1)
+    allow(one, rate=SLOW, burst=1)
     run = open_run(one, ["a", "b", "c"])
     first, *waiting = claim_all(run)
     assert isinstance(first, fetches.Lease)
-    spacing = 1 / budget.PACE
     for place, found in enumerate(waiting, start=1):
         assert isinstance(found, fetches.Postponed)
-        assert found.seconds == pytest.approx(place * spacing - budget.LEAD_SECONDS, abs=0.2)
+        assert found.seconds == pytest.approx(place * SPACING - budget.LEAD_SECONDS, abs=2)
     second, third = run.fetches.filter(status="waiting").order_by("pk")
-    assert third.slot_at - second.slot_at == pytest.approx(timedelta(seconds=spacing), abs=timedelta(milliseconds=1))
+    assert third.slot_at - second.slot_at == pytest.approx(timedelta(seconds=SPACING), abs=timedelta(milliseconds=1))
     assert Budget.objects.get().used_in_day == 1
 
 
-def test_who_comes_back_in_time_has_the_slot_that_it_held(one: Provider) -> None:
-    allow(one, rate=1, burst=1)
+def test_who_comes_back_in_time_has_the_slot_that_it_held(one: Provider, patient: None) -> None:
+    allow(one, rate=0.01, burst=1)
     run = open_run(one, ["a", "b"])
     claim_all(run)
     before = Budget.objects.get()
-    soon = timezone.now() + timedelta(seconds=0.2)
+    soon = timezone.now() + timedelta(seconds=20)
     run.fetches.filter(status="waiting").update(slot_at=soon, not_before=None)
     held = lease(run, "b")
     after = Budget.objects.get()
-    assert 0 < held.turn.wait < 0.2
+    assert 0 < held.turn.wait < 20
     assert after.theoretical_arrival_at == before.theoretical_arrival_at
     assert (before.used_in_day, after.used_in_day) == (1, 2)
     assert run.fetches.get(key="b").slot_at is None
 
 
 def test_a_slot_that_was_missed_is_lost(one: Provider) -> None:
-    allow(one, rate=1, burst=1)
+    allow(one, rate=SLOW, burst=1)
     run = open_run(one, ["a", "b"])
     claim_all(run)
     before = Budget.objects.get().theoretical_arrival_at
@@ -76,7 +85,7 @@ def test_a_slot_that_was_missed_is_lost(one: Provider) -> None:
 
 
 def test_no_slot_is_held_in_a_pause(one: Provider) -> None:
-    allow(one, rate=1, burst=1)
+    allow(one, rate=SLOW, burst=1)
     run = open_run(one, ["a", "b"])
     claim_all(run)
     budget.cool_down(one.budget_id, 60)
@@ -84,12 +93,12 @@ def test_no_slot_is_held_in_a_pause(one: Provider) -> None:
     run.fetches.filter(status="waiting").update(slot_at=soon, not_before=None)
     found = fetches.claim(run.fetches.get(key="b").pk)
     assert isinstance(found, fetches.Postponed)
-    assert found.seconds == pytest.approx(60, abs=1)
+    assert found.seconds == pytest.approx(60, abs=20)
     assert run.fetches.get(key="b").slot_at is None
 
 
 def test_where_messages_come_late_no_slot_is_held(one: Provider) -> None:
-    allow(one, rate=1, burst=1)
+    allow(one, rate=SLOW, burst=1)
     run = open_run(one, ["a", "b"])
     claim_all(run)
     before = Budget.objects.get().theoretical_arrival_at
@@ -113,18 +122,18 @@ def test_late_requests_move_the_slots_behind_them_by_the_latest_alone(one: Provi
     assert Budget.objects.get().theoretical_arrival_at - before == timedelta(seconds=0.4)
 
 
-def test_a_slot_that_is_held_is_moved_with_the_others(one: Provider) -> None:
-    allow(one, rate=1, burst=1)
+def test_a_slot_that_is_held_is_moved_with_the_others(one: Provider, patient: None) -> None:
+    allow(one, rate=0.01, burst=1)
     run = open_run(one, ["a", "b"])
     first, _ = claim_all(run)
     assert isinstance(first, fetches.Lease)
     run.fetches.filter(status="waiting").update(slot_at=timezone.now(), not_before=None)
-    budget.came_late(first.turn, 0.2)
-    assert 0.1 < lease(run, "b").turn.wait < 0.2
+    budget.came_late(first.turn, 20)
+    assert 0 < lease(run, "b").turn.wait < 20
 
 
 def test_what_is_not_claimed_uses_no_slot(one: Provider) -> None:
-    allow(one, rate=1, burst=1)
+    allow(one, rate=SLOW, burst=1)
     run = open_run(one, ["a"])
     before = Budget.objects.get().theoretical_arrival_at
     held = lease(run, "a")
@@ -155,17 +164,18 @@ def test_a_pause_is_for_everybody_and_never_shortened(one: Provider) -> None:
     assert Budget.objects.get().cooldown_until == until
     for found in claim_all(run):
         assert isinstance(found, fetches.Postponed)
-        assert found.seconds == pytest.approx(120, abs=1)
+        assert found.seconds == pytest.approx(120, abs=20)
 
 
 @pytest.mark.parametrize(
     ("said", "pause"), [(None, budget.DEFAULT_COOLDOWN_SECONDS), (0, 1), (7, 7), (10**9, 7 * 24 * 3600)]
 )
 def test_a_pause_is_neither_nothing_nor_for_ever(one: Provider, said: float | None, pause: float) -> None:
+    before = timezone.now()
     budget.cool_down(one.budget_id, said)
     until = Budget.objects.get().cooldown_until
     assert until is not None
-    assert (until - timezone.now()).total_seconds() == pytest.approx(pause, abs=1)
+    assert before <= until - timedelta(seconds=pause) <= timezone.now()
 
 
 def test_the_budget_is_back_after_the_pause(one: Provider) -> None:
@@ -195,11 +205,11 @@ def test_slots_that_the_rate_explains_are_kept(one: Provider) -> None:
 
 
 def test_a_request_by_hand_counts_and_respects_a_pause(one: Provider) -> None:
-    allow(one, rate=1, burst=1)
+    allow(one, rate=SLOW, burst=1)
     run = open_run(one, ["a"])
     assert budget.take_turn(one.budget_id).wait == 0
     assert isinstance(claim_all(run)[0], fetches.Postponed)
-    assert budget.take_turn(one.budget_id).wait == pytest.approx(2, abs=0.3)
+    assert budget.take_turn(one.budget_id).wait == pytest.approx(2 * SPACING, abs=3)
     budget.cool_down(one.budget_id, 60)
     with pytest.raises(budget.NotNow) as refused:
         budget.take_turn(one.budget_id)
@@ -244,12 +254,12 @@ def test_a_redirect_waits_for_a_quota_that_is_used_up(one: Provider) -> None:
 
 
 def test_after_one_answer_of_too_many_requests_no_worker_asks(small: str) -> None:
-    control(small, "faults", json=[{"kind": "status", "status": 429, "retry_after": 3, "count": 1}])
+    control(small, "faults", json=[{"kind": "status", "status": 429, "retry_after": 60, "count": 1}])
     run = runs.open_run(follow(small, "deezer"), "full", "cli")
     sent = fetches.fill_window(run.pk, 4)
     first = work(sent[0])
     assert first.postponed is not None
-    assert first.postponed.seconds == pytest.approx(3, abs=0.5)
+    assert first.postponed.seconds == pytest.approx(60, abs=20)
 
     steps = in_threads(*[lambda fetch_id=fetch_id: work(fetch_id) for fetch_id in sent[1:]])
 

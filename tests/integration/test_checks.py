@@ -1,7 +1,6 @@
 """The surroundings, as real processes meet them: a database that goes away, and one that was never migrated."""
 
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -15,11 +14,12 @@ from django.db import ProgrammingError, connection
 from project import embedded
 from project.checks import clear_errors
 from tests.helpers import ROOT, running, wait_until
+from tests.servers import free_port
 
 
 def answer(url: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(url, timeout=10) as response:
+        with urllib.request.urlopen(url, timeout=60) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -29,9 +29,7 @@ def answer(url: str) -> tuple[int, str]:
 def test_health_is_lost_with_the_database_and_comes_back_with_it(short_folder: Path, tmp_path: Path) -> None:
     private = {"DATABASE_URL": "", "CELERY_BROKER_URL": "filesystem://", "MUSICSYNC_VAR": str(short_folder)}
     env = os.environ | private | {"DJANGO_SETTINGS_MODULE": "project.settings"}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     # One process with one thread: every request meets the connection that the one before kept.
     command = [sys.executable, "-m", "gunicorn", "project.wsgi", "--bind", address]
     with running(command, env, tmp_path / "web.log", "Booting worker"):
@@ -77,7 +75,7 @@ def test_a_database_that_was_never_migrated_is_one_line(command: list[str]) -> N
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

@@ -499,7 +499,7 @@ def test_an_unknown_run_says_where_the_runs_are(db: None) -> None:
 
 def manage(env: dict[str, str], *arguments: str) -> tuple[int, str, str]:
     command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

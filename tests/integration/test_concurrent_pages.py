@@ -1,14 +1,12 @@
 """Two pages with the same news, applied at the same moment."""
 
-import threading
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from musicsync.models import Artist, Budget, Provider, Run, SourceArtist
 from musicsync.records import ArtistRecord
 from musicsync.sync import sources
-from tests.helpers import wait_until
+from tests.integration.driving import aside
 
 
 @pytest.fixture
@@ -31,21 +29,12 @@ def test_of_two_pages_with_the_same_news_one_brings_it(source: SourceArtist) -> 
     def second_page() -> None:
         with transaction.atomic():
             found.append(sources.compare(source.provider_id, "artist", news))
-        connection.close()
 
     with transaction.atomic():
         first = sources.compare(source.provider_id, "artist", news)
         sources.write(source.provider_id, run.pk, "artist", first)
-        second = threading.Thread(target=second_page)
-        second.start()
-        wait_until(somebody_waits_for_a_lock)
-    second.join(10)
+        second = aside(second_page)
+    second.join(60)
 
     assert [row.external_id for row in first.changed] == ["1"]
     assert (found[0].changed, found[0].unchanged) == ([], [source.pk])
-
-
-def somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-        return cursor.fetchone() is not None

@@ -15,9 +15,9 @@ import sys, time
 from pathlib import Path
 from sandbox.demo.children import Children
 children = Children(Path(sys.argv[1]))
-children.start("child", [sys.executable, "-c", "import time; time.sleep(60)"])
+children.start("child", [sys.executable, "-c", "import time; time.sleep(600)"])
 print(children._running["child"].pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -28,4 +28,11 @@ def test_children_end_with_a_demo_that_is_killed(tmp_path: Path) -> None:
         child = int(parent.stdout.readline())
         assert psutil.pid_exists(child)
         parent.send_signal(signal.SIGKILL)
-    wait_until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+    def has_ended() -> bool:
+        try:
+            return bool(psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return True
+
+    wait_until(has_ended)

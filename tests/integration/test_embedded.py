@@ -1,5 +1,6 @@
 """The private servers: found by their folder, shared by processes, gone with the last of them."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -32,7 +33,7 @@ def begin(var: Path, **env: str) -> subprocess.Popen[str]:
 
 
 def end(user: subprocess.Popen[str]) -> None:
-    user.communicate(timeout=30)
+    user.communicate(timeout=120)
     assert user.returncode == 0
 
 
@@ -42,6 +43,18 @@ def server_pid(var: Path) -> int:
 
 def answers(var: Path) -> bool:
     return embedded._postgres_answers(var)
+
+
+def is_kept(var: Path) -> bool:
+    """Tell whether the process that stops the servers after their last user has not done with that."""
+    lock = embedded._open_lock(var / "embedded.keeper")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 @pytest.mark.parametrize(
@@ -121,8 +134,23 @@ def test_the_next_start_works_after_everything_was_killed(short_folder: Path) ->
     end(begin(short_folder))
 
 
+def test_a_stop_leaves_another_program_alone_whose_number_a_server_had(short_folder: Path) -> None:
+    (short_folder / "postgres").mkdir()
+    with subprocess.Popen(["sleep", "600"]) as other:
+        (short_folder / "postgres" / "postmaster.pid").write_text(
+            f"{other.pid}\n{short_folder / 'postgres'}\n1\n5432\n"
+        )
+        try:
+            embedded.stop(short_folder)
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
 def test_a_pid_file_of_another_program_is_no_obstacle(short_folder: Path) -> None:
     end(begin(short_folder))
+    # Until then what the keeper does about the file would be taken for what the start does.
+    wait_until(lambda: not is_kept(short_folder))
     (short_folder / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{short_folder / 'postgres'}\n1\n5432\n")
 
     end(begin(short_folder))

@@ -1,5 +1,6 @@
 """Lookups of one thing beside another run of the same provider: they go first, and leave its evidence as it is."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -19,7 +20,7 @@ from musicsync.models import (
     SourceTrack,
 )
 from musicsync.records import MusicsyncError, Page, Record, Request
-from musicsync.sync import apply, fetches, lookups, pages, runs
+from musicsync.sync import apply, budget, fetches, lookups, pages, runs
 from musicsync.sync.lookups import Target
 from musicsync.sync.work import Step, work
 from tests.helpers import wait_until
@@ -313,7 +314,7 @@ def test_a_removal_waits_for_the_page_that_a_lookup_applies(transactional_db: No
     with transaction.atomic():
         apply.page(held, Page(records=(release(), track("t2", 2))), None, 1)
         ending = aside(lambda: runs.finish(run.pk))
-    ending.join(20)
+    ending.join(60)
     run.refresh_from_db()
     assert (run.status, states()) == ("done", {"t1": "present", "t2": "present"})
 
@@ -326,7 +327,7 @@ def test_a_lookup_applies_no_page_amid_a_removal(transactional_db: None, one: Pr
     with transaction.atomic():
         runs.finish(run.pk)
         applying = aside(lambda: apply.page(held, Page(records=(release(), track("t2", 2))), None, 1))
-    applying.join(20)
+    applying.join(60)
     assert states() == {"t1": "present", "t2": "present"}
 
 
@@ -378,8 +379,8 @@ def test_two_runs_that_bring_the_same_page_at_once_write_it_once(transactional_d
 # --- whose turn it is -------------------------------------------------------------------------------------------------
 
 
-def claimed(run: Run) -> list[str]:
-    found = [fetches.claim(pk) for pk in run.fetches.order_by("pk").values_list("pk", flat=True)]
+def claimed(run: Run, ids: Sequence[int] = ()) -> list[str]:
+    found = [fetches.claim(pk) for pk in ids or run.fetches.order_by("pk").values_list("pk", flat=True)]
     return [type(what).__name__ for what in found]
 
 
@@ -396,11 +397,15 @@ def test_a_page_that_another_run_has_in_hand_is_asked_for_after_that(one: Provid
 
 def test_the_next_slot_is_that_of_a_lookup(one: Provider) -> None:
     run, lookup = open_run(one, ["a", "b", "c", "d"]), look_up(one, "x")
-    Budget.objects.update(rate=1, burst=1)
+    Budget.objects.update(rate=0.45, burst=1)
     a, b, *others = run.fetches.order_by("pk").values_list("pk", flat=True)
     assert [type(fetches.claim(pk)).__name__ for pk in (a, b)] == ["Lease", "Postponed"]
     sent = fetches.fill_window(lookup.pk, 5)
-    assert [fetches.claim(pk).seconds for pk in others] == [pytest.approx(1.8, abs=0.3)] * 2
+    assert claimed(run, others) == ["Postponed"] * 2
+    following = run.fetches.get(pk=b).slot_at + timedelta(seconds=1 / (0.45 * budget.PACE))
+    for waiting in run.fetches.filter(pk__in=others):
+        in_time = following - timedelta(seconds=budget.LEAD_SECONDS)
+        assert abs(waiting.not_before - in_time) < timedelta(milliseconds=5)
     assert list(run.fetches.filter(slot_at__isnull=False).values_list("pk", flat=True)) == [b], "it gave way"
     fetches.claim(sent[0])
     Fetch.objects.filter(pk__in=others).update(not_before=None)
@@ -411,18 +416,21 @@ def test_the_next_slot_is_that_of_a_lookup(one: Provider) -> None:
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("values", "ahead"),
     [
-        {"status": "pending"},
-        {"status": "waiting", "attempts": 1},
-        {"status": "waiting", "not_before": timezone.now() + timedelta(hours=1)},
-        {"status": "waiting", "slot_at": timezone.now() + timedelta(seconds=5)},
+        ({"status": "pending"}, {}),
+        ({"status": "waiting", "attempts": 1}, {}),
+        ({"status": "waiting"}, {"not_before": timedelta(hours=1)}),
+        ({"status": "waiting"}, {"slot_at": timedelta(minutes=1)}),
     ],
     ids=["beyond its window", "asked before", "not due for long", "has its slot"],
 )
-def test_nobody_waits_for_a_lookup_that_needs_no_slot_now(one: Provider, values: dict[str, object]) -> None:
+def test_nobody_waits_for_a_lookup_that_needs_no_slot_now(
+    one: Provider, values: dict[str, object], ahead: dict[str, timedelta]
+) -> None:
     run, lookup = open_run(one, ["a"]), look_up(one, "x")
-    Fetch.objects.filter(run=lookup).update(**values)
+    times = {name: timezone.now() + span for name, span in ahead.items()}
+    Fetch.objects.filter(run=lookup).update(**values | times)
     assert claimed(run) == ["Lease"]
 
 

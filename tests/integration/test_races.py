@@ -19,7 +19,6 @@ from musicsync.models import sources as source_models
 from musicsync.records import Page, Record, Request
 from musicsync.sync import apply, fetches, runs
 from musicsync.sync.work import work
-from tests.helpers import wait_until
 from tests.integration.cataloguing import catalogue, forget_all_but_providers
 from tests.integration.driving import aside, control, drive, follow, in_threads, sync
 from tests.integration.paging import artist, credit, full_run, lease, open_run, provider, recording, release, say, track
@@ -108,29 +107,31 @@ def test_a_recording_that_is_absorbed_meanwhile_is_joined_where_it_went(one: Pro
 
     with transaction.atomic():
         apply.page(ties, Page(records=(track("t1", 1, isrc(1)),)), None, 1)
-        other = threading.Thread(target=_closing(joining))
-        other.start()
-        wait_until(_somebody_waits_for_a_lock)
-    other.join(20)
+        other = aside(joining)
+    other.join(60)
 
     found = SourceTrack.objects.values_list("recording", flat=True).distinct()
     assert len(found) == 1
 
 
-def _closing(function: Callable[[], None]) -> Callable[[], None]:
+def let_the_other_be_stopped() -> None:
+    """Let this transaction look for a deadlock so late that the other session finds it first, and is stopped."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL deadlock_timeout = '60s'")
+
+
+def to_be_stopped(function: Callable[[], object]) -> Callable[[], None]:
+    """Return what calls the function in a session that looks once, 3 s after it began to wait: it is a deadlock then.
+
+    The default is one second, which a slow machine may need to bring the deadlock about.
+    """
+
     def call() -> None:
-        try:
-            function()
-        finally:
-            connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute("SET deadlock_timeout = '3s'")
+        function()
 
     return call
-
-
-def _somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-        return cursor.fetchone() is not None
 
 
 def test_a_page_that_the_database_stops_for_a_deadlock_is_applied_again(one: Provider) -> None:
@@ -139,13 +140,12 @@ def test_a_page_that_the_database_stops_for_a_deadlock_is_applied_again(one: Pro
     held = lease(open_run(one, ["page"]), "page")
     news = Page(records=(artist("a1", "New"), artist("a2", "New")))
     with transaction.atomic():
+        let_the_other_be_stopped()
         Artist.objects.select_for_update().get(pk=second.pk)
-        other = threading.Thread(target=_closing(lambda: apply.page(held, news, None, 1)))
-        other.start()
-        wait_until(_somebody_waits_for_a_lock)
-        # The page waits for the second and has the first; who waits longest is stopped.
+        other = aside(to_be_stopped(lambda: apply.page(held, news, None, 1)))
+        # The page waits for the second and has the first.
         Artist.objects.select_for_update().get(pk=first.pk)
-    other.join(20)
+    other.join(60)
     assert set(Artist.objects.values_list("name", flat=True)) == {"New"}
     assert Fetch.objects.get(pk=held.id).status == "applied"
 
@@ -157,10 +157,8 @@ def test_a_cancelled_run_owes_nothing_even_if_a_page_was_just_being_applied(one:
     following = tuple(Request(path=f"follow-up/{number}") for number in range(3))
     with transaction.atomic():
         apply.page(held, Page(follow_ups=following), None, 1)
-        cancelling = threading.Thread(target=_closing(lambda: _cancel(run)))
-        cancelling.start()
-        wait_until(_somebody_waits_for_a_lock)
-    cancelling.join(20)
+        cancelling = aside(lambda: runs.cancel(run))
+    cancelling.join(60)
     statuses = dict(Fetch.objects.filter(run=run).values_list("key", "status"))
     assert statuses.pop("a") == "applied"
     assert set(statuses.values()) == {"cancelled"}
@@ -170,19 +168,14 @@ def test_a_cancel_that_the_database_stops_for_a_deadlock_is_carried_out(one: Pro
     run = open_run(one, ["a", "b"])
     first, second = Fetch.objects.filter(run=run).order_by("pk").values_list("pk", flat=True)
     with transaction.atomic():
+        let_the_other_be_stopped()
         Fetch.objects.select_for_update().get(pk=second)
-        cancelling = threading.Thread(target=_closing(lambda: _cancel(run)))
-        cancelling.start()
-        wait_until(_somebody_waits_for_a_lock)
+        cancelling = aside(to_be_stopped(lambda: runs.cancel(run)))
         Fetch.objects.select_for_update().get(pk=first)
-    cancelling.join(20)
+    cancelling.join(60)
     run.refresh_from_db()
     assert run.status == "cancelled"
     assert set(Fetch.objects.filter(run=run).values_list("status", flat=True)) == {"cancelled"}
-
-
-def _cancel(run: Run) -> None:
-    runs.cancel(run)
 
 
 def test_one_fetch_worked_on_by_four_is_asked_and_applied_once(small: str) -> None:
@@ -236,13 +229,14 @@ def test_four_workers_keep_to_the_window(small: str, monkeypatch: pytest.MonkeyP
 
 
 def test_any_number_of_workers_keeps_to_the_budget(base: str) -> None:
-    rate, burst = 30, 5
-    sync(follow(base, "deezer", rate=rate, burst=burst), threads=6)
+    # A rate that a slow machine can keep up with, too.
+    rate, burst, threads = 15, 5, 6
+    sync(follow(base, "deezer", rate=rate, burst=burst), threads=threads)
     asked = control(base, "state")["requests"]["deezer"]
     assert asked["served"] > 3 * rate
-    # A request may be up to a wait of a thread late, so a second may hold what belongs to a little more than one.
-    assert asked["worst_1s"] <= rate * 1.2 + burst
-    assert asked["worst_5s"] <= rate * 5.2 + burst
+    # Each thread may be late with one request, which may then be among those of the next second.
+    assert asked["worst_1s"] <= rate + burst + threads
+    assert asked["worst_5s"] <= rate * 5 + burst + threads
     assert asked["worst_5s"] > rate * 3
 
 
@@ -253,7 +247,7 @@ def test_a_run_that_is_started_amid_an_approval_begins_after_it(one: Provider) -
     with transaction.atomic():
         assert runs.approve(held) == {"track.removed": 1}
         starting = aside(lambda: runs.open_run(one, "incremental", "cli"))
-    starting.join(20)
+    starting.join(60)
     later = Run.objects.latest("pk")
     held.refresh_from_db()
     assert (held.status, held.error, later.status) == ("done", "", "running")

@@ -30,8 +30,8 @@ def test_what_started_and_what_finished_a_run_is_kept_for_a_day(
     with worker(process_env, tmp_path / "worker.log") as broker:
         started = broker.send(tasks.start_run.name, off.slug, "incremental")
         broker.sweep()
-        wait_until(lambda: Run.objects.get(pk=run.pk).finished_at, 20)
-        wait_until(both_are_there, 20)
+        wait_until(lambda: Run.objects.get(pk=run.pk).finished_at)
+        wait_until(both_are_there)
 
     log = (tmp_path / "worker.log").read_text()
     assert "Task musicsync.tasks.sweep[" in log

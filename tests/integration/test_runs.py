@@ -358,7 +358,8 @@ def test_a_failure_waits_longer_each_time_and_the_fifth_in_a_row_is_the_last(one
     assert (row.status, row.failures, row.error) == ("dead", 5, "GET /a: 500")
 
 
-def test_a_fetch_is_not_worked_on_before_its_time(one: Provider) -> None:
+def test_a_fetch_is_not_worked_on_before_its_time(one: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetches, "_FIRST_DELAY_SECONDS", 3600)
     run = open_run(one, ["a"])
     fetches.fail(lease(run, "a"), "no")
     assert fetches.claim(run.fetches.get().pk) is None

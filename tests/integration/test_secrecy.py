@@ -60,11 +60,12 @@ def test_a_credential_that_is_refused_and_one_that_is_taken_are_seen_nowhere(
             events_of(broker.app, env["CELERY_BROKER_URL"]) as events,
         ):
             broker.sweep()
-            wait_until(lambda: Circuit.objects.filter(opened_at__isnull=False).exists(), 20)
-            wait_until(lambda: alerts, 20)
+            wait_until(lambda: Circuit.objects.filter(opened_at__isnull=False).exists())
+            wait_until(lambda: alerts)
             credentials.store(provider, RIGHT)
             broker.sweep()
             (ended,) = wait_for(opened)
+            wait_until(lambda: "task-succeeded" in {event["type"] for event in events})
             shown_by_inspect = json.dumps([broker.inspect(what) for what in ("conf", "stats", "active")], default=str)
     assert ended.status == "done", ended.error
     sealed = Provider.objects.get(pk=provider.pk).sealed_credential
@@ -142,4 +143,4 @@ def events_of(app: Celery, url: str) -> Iterator[list[dict[str, Any]]]:
             yield taken
         finally:
             receiver.should_stop = True
-            thread.join(10)
+            thread.join(60)

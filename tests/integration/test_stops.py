@@ -34,15 +34,15 @@ def start(base: str, env: dict[str, str]) -> Run:
 
 def test_processes_that_are_told_to_stop_give_back_what_they_hold(env: dict[str, str], tmp_path: Path) -> None:
     with serve(100) as base:
-        control(base, "faults", json=[{"kind": "latency", "ms": 30_000}])
-        with running(worker_command("--loglevel", "INFO"), env, tmp_path / "worker.log", "ready.", limit=60) as process:
+        control(base, "faults", json=[{"kind": "slow", "bytes_per_second": 1}])
+        with running(worker_command("--loglevel", "INFO"), env, tmp_path / "worker.log", "ready.") as process:
             start(base, env)
-            wait_until(lambda: held() == 2, 20)
+            wait_until(lambda: held() == 2)
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             process.terminate()
             for child in children:
                 os.kill(int(child), signal.SIGTERM)
-            process.wait(10)
+            process.wait(60)
     given_back = Fetch.objects.filter(status="waiting")
     assert {(row.error, row.failures, row.crashes) for row in given_back} == {("its worker was told to stop", 0, 0)}
     assert given_back.count() == 2
@@ -53,23 +53,23 @@ def test_processes_that_are_told_to_stop_give_back_what_they_hold(env: dict[str,
 
 def test_a_worker_that_is_told_to_stop_finishes_a_page(env: dict[str, str], tmp_path: Path) -> None:
     with serve(100) as base:
-        control(base, "faults", json=[{"kind": "latency", "ms": 2000, "count": 2}])
-        with running(worker_command("--loglevel", "INFO"), env, tmp_path / "worker.log", "ready.", limit=60) as process:
+        control(base, "faults", json=[{"kind": "latency", "ms": 10_000, "count": 2}])
+        with running(worker_command("--loglevel", "INFO"), env, tmp_path / "worker.log", "ready.") as process:
             start(base, env)
-            wait_until(lambda: held() == 2, 20)
+            wait_until(lambda: held() == 2)
             at_work = list(Fetch.objects.filter(status="leased").values_list("pk", flat=True))
             process.terminate()
-            process.wait(20)
+            process.wait(60)
     assert set(Fetch.objects.filter(pk__in=at_work).values_list("status", "attempts")) == {("applied", 1)}
     assert not Fetch.objects.filter(status="leased").exists()
     assert not Failure.objects.exists()
 
 
 def test_a_worker_says_that_it_is_there(env: dict[str, str], tmp_path: Path) -> None:
-    with running(worker_command("--loglevel", "INFO"), env, tmp_path / "worker.log", "ready.", limit=60) as process:
+    with running(worker_command("--loglevel", "INFO"), env, tmp_path / "worker.log", "ready.") as process:
         first = Worker.objects.get()
         assert first.name.startswith("celery@")
-        wait_until(lambda: Worker.objects.get().seen_at > first.seen_at, 10)
+        wait_until(lambda: Worker.objects.get().seen_at > first.seen_at)
         process.kill()
         process.wait()
     assert Worker.objects.exists()

@@ -14,6 +14,7 @@ from musicsync.models import Fetch, Provider, Run, Tally
 from musicsync.records import Page
 from musicsync.sync import apply, fetches, runs, tallies
 from tests.helpers import wait_until
+from tests.integration.driving import somebody_waits
 from tests.integration.paging import lease, open_run, provider, release, track
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -141,8 +142,8 @@ def test_one_that_is_carried_on_while_a_replay_is_not_yet_seen_waits_for_it(is_k
     with transaction.atomic():
         runs.replay(run, Fetch.objects.all())
         carrying.start()
-        wait_until(lambda: is_waiting() or not carrying.is_alive())
-    carrying.join(10)
+        wait_until(lambda: somebody_waits() or not carrying.is_alive())
+    carrying.join(60)
     read(run, "a")
     assert shown(run)[:3] == (2, 1, 0)
 
@@ -158,12 +159,12 @@ def test_a_replay_waits_for_one_that_is_being_carried_on(monkeypatch: pytest.Mon
 
     def meanwhile(rows: list[Any]) -> dict[str, int]:
         replaying.start()
-        wait_until(lambda: is_waiting() or not replaying.is_alive())
+        wait_until(lambda: somebody_waits() or not replaying.is_alive())
         return add_up(rows)
 
     monkeypatch.setattr(tallies, "added_up", meanwhile)
     tallies.carry_on(run.pk)
-    replaying.join(10)
+    replaying.join(60)
     read(run, "a")
     assert shown(run)[:3] == (2, 1, 0)
 
@@ -172,10 +173,3 @@ def elsewhere(function: Callable[[], object]) -> None:
     """Call it with a connection of its own."""
     function()
     connection.close()
-
-
-def is_waiting() -> bool:
-    """Tell whether somebody waits for a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])

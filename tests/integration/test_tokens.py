@@ -54,7 +54,7 @@ def given(base: str, adapter: str = "spotify") -> int:
 def revoke(base: str) -> None:
     with requests.Session() as session:
         session.trust_env = False
-        session.delete(f"{base}/control/tokens", timeout=30).raise_for_status()
+        session.delete(f"{base}/control/tokens", timeout=120).raise_for_status()
 
 
 def token_of(provider: Provider) -> str:

@@ -49,13 +49,13 @@ class Broker:
         self.send(tasks.sweep.name)
 
     def inspect(self, what: str) -> dict[str, Any]:
-        return getattr(self.app.control.inspect(timeout=5, limit=1), what)() or {}
+        return getattr(self.app.control.inspect(timeout=30, limit=1), what)() or {}
 
 
 @contextmanager
 def worker(env: Mapping[str, str], log: Path, *options: str) -> Iterator[Broker]:
     """Run a worker of two processes until the end of the block; its log goes to the test's output if it fails."""
-    with running(worker_command("--loglevel", "INFO", *options), env, log, "ready.", limit=60):
+    with running(worker_command("--loglevel", "INFO", *options), env, log, "ready."):
         broker = Broker(env)
         try:
             yield broker
@@ -72,7 +72,7 @@ def ended(*runs: Run) -> Callable[[], bool]:
     return all_ended
 
 
-def wait_for(*runs: Run, limit: float = 60.0) -> list[Run]:
+def wait_for(*runs: Run, limit: float = 120.0) -> list[Run]:
     """Wait until these runs have ended, and give them, in this order, as they are then."""
     wait_until(ended(*runs), limit)
     found = Run.objects.in_bulk([run.pk for run in runs])

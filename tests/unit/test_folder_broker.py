@@ -34,8 +34,8 @@ def test_a_reader_beside_the_writer_reads_every_message_whole(tmp_path: Path) ->
         writer.start()
         read = set()
         while len(read) < MESSAGES:
-            message = queue.get(timeout=20)
+            message = queue.get(timeout=60)
             message.ack()
             read.add(message.payload["number"])
-        writer.join(20)
+        writer.join(60)
     assert read == set(range(MESSAGES))

@@ -24,7 +24,7 @@ from tests.helpers import ROOT
 def run(command: Sequence[str], **env: str) -> subprocess.CompletedProcess[str]:
     quiet = {"PATH": os.environ["PATH"], "DJANGO_SECRET_KEY": "test", "DJANGO_SETTINGS_MODULE": "project.settings"}
     return subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env=quiet | env, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, *command], cwd=ROOT, env=quiet | env, capture_output=True, text=True, timeout=120, check=False
     )
 
 

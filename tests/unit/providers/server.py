@@ -27,7 +27,7 @@ class Server:
         """End every connection and the thread."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(5)
+        self._thread.join(60)
         for connection in self._open:
             connection.close()
 
@@ -42,7 +42,7 @@ class Server:
             self._serve(connection)
 
     def _serve(self, connection: socket.socket) -> None:
-        connection.settimeout(5)
+        connection.settimeout(30)
         try:
             while self._answers and (head := _head(connection)):
                 self.requests.append(head)

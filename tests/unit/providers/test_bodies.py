@@ -19,7 +19,7 @@ from tests.unit.providers.server import Answer, answer, serving
 FEED = registry.get("feed")
 REQUEST = Request(path="feed/tracks")
 LIMITS = Limits(connect=5, read=5, total=10, body=1_000_000)
-SHORT = Limits(connect=0.4, read=5, total=0.4)
+SHORT = Limits(connect=10, read=10, total=0.8)
 
 
 def get(url: str, limits: Limits = LIMITS) -> Response:
@@ -159,7 +159,7 @@ def encrypted(certificate: tuple[Path, Path], serve: Callable[[ssl.SSLSocket], N
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join(5)
+        thread.join(60)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_a_name_that_the_certificate_does_not_have_is_permanent(trusted: tuple[P
 
 def test_a_handshake_that_does_not_come_to_an_end_is_transient() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Transient):
-        get(f"https://localhost:{silent.getsockname()[1]}", SHORT)
+        get(f"https://localhost:{silent.getsockname()[1]}", Limits(connect=0.4))
 
 
 def test_an_encrypted_connection_that_is_cut_off_is_transient(trusted: tuple[Path, Path]) -> None:

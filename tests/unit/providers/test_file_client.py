@@ -30,7 +30,7 @@ def made(tmp_path: Path) -> Making:
     def client(server: Server, credential: str = "", **options: Any) -> FileClient:
         adapter = registry.get("file-feed").configured(OPTIONS | options)
         assert isinstance(adapter, FileFeed)
-        limits = Limits(connect=1, read=0.4, total=0.8)
+        limits = Limits(connect=10, read=10, total=20)
         web = Client(adapter, server.url, allow_private=True, credential=credential, limits=limits)
         return FileClient(adapter, OfServer(adapter.options, web, server.url, Spool(tmp_path / "spool", 10_000_000)))
 

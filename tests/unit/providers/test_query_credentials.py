@@ -29,7 +29,7 @@ def get(server: Server, *allowed_hosts: str) -> Response:
         credential=KEY,
         allowed_hosts=allowed_hosts,
         allow_private=True,
-        limits=Limits(connect=1, read=0.4, total=0.8),
+        limits=Limits(connect=10, read=10, total=20),
     )
     return client.get(REQUEST)
 

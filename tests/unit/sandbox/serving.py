@@ -37,8 +37,8 @@ def serve(
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{port.result(timeout=10)}"
+        yield f"http://127.0.0.1:{port.result(timeout=60)}"
     finally:
         loop.call_soon_threadsafe(stopped.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()

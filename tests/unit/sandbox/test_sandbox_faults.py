@@ -120,7 +120,7 @@ def test_a_wait_may_be_any_text(faulty: SetRules, http: requests.Session, text: 
 def test_a_wait_may_be_a_date(faulty: SetRules, http: requests.Session, seconds: int) -> None:
     url = faulty({"kind": "status", "status": 429, "retry_in": seconds})
     date = parsedate_to_datetime(http.get(f"{url}/feed/tracks").headers["Retry-After"])
-    assert (date - datetime.now(UTC)).total_seconds() == pytest.approx(seconds, abs=2)
+    assert (date - datetime.now(UTC)).total_seconds() == pytest.approx(seconds, abs=20)
 
 
 def test_headers_of_a_rule_come_with_errors_and_with_right_answers(faulty: SetRules, http: requests.Session) -> None:
@@ -224,9 +224,12 @@ def test_an_answer_may_never_come(faulty: SetRules, http: requests.Session) -> N
 def test_headers_may_drip(faulty: SetRules) -> None:
     url = faulty({"kind": "slow_headers", "bytes_per_second": 40})
     with ask(url, "/feed/tracks") as connection:
-        received = [connection.recv(65_536) for _ in range(3)]
+        received = [connection.recv(65_536)]
+        while sum(map(len, received)) < len(b"HTTP/1.1"):
+            received.append(connection.recv(65_536))
     assert b"".join(received).startswith(b"HTTP/1.1")
-    assert max(map(len, received)) < 40
+    # All of them take seconds.
+    assert b"\r\n\r\n" not in b"".join(received)
 
 
 @pytest.mark.parametrize("kind", ["huge", "endless"])

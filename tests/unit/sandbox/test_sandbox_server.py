@@ -34,14 +34,16 @@ def test_a_meter_keeps_the_worst_windows() -> None:
 
 
 def test_musicbrainz_answers_503_over_its_limit(served: Served, http: requests.Session) -> None:
-    with served(limits=Limits(musicbrainz_rate=5)) as url:
+    with served(limits=Limits(musicbrainz_rate=0.1)) as url:
         answers = [http.get(f"{url}/musicbrainz/ws/2/artist/x") for _ in range(20)]
         refused = [answer for answer in answers if answer.status_code == 503]
         assert len(refused) >= 12
         assert "exceeding the allowable rate limit" in refused[0].json()["error"]
         assert refused[0].headers["X-RateLimit-Remaining"] == "0"
         counts = http.get(f"{url}/control/state").json()["requests"]["musicbrainz"]
-        assert counts == {"served": 20 - len(refused), "refused": len(refused), "worst_1s": 20, "worst_5s": 20}
+        assert (counts["served"], counts["refused"]) == (20 - len(refused), len(refused))
+        assert counts["worst_1s"] <= counts["worst_5s"] <= 20
+        assert counts["worst_5s"] > counts["served"], "those that are refused are counted too"
 
 
 def test_deezer_answers_code_4_over_its_quota(served: Served, http: requests.Session) -> None:
@@ -53,10 +55,10 @@ def test_deezer_answers_code_4_over_its_quota(served: Served, http: requests.Ses
 
 
 def test_the_feed_answers_429_over_its_rate_and_says_when_to_come_back(served: Served, http: requests.Session) -> None:
-    with served(limits=Limits(feed_rate=0.5)) as url:
+    with served(limits=Limits(feed_rate=0.1)) as url:
         answers = [http.get(f"{url}/feed/tracks?limit=1") for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 429, 429]
-        assert answers[-1].headers["Retry-After"] in {"1", "2"}
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 10
 
 
 def test_the_feed_asks_for_its_token(served: Served, http: requests.Session) -> None:
@@ -145,7 +147,7 @@ def test_the_command_says_where_it_listens_and_ends_cleanly(stop: signal.Signals
         assert http.get(f"{url}/control/state").json()["tracks"] == 200
     finally:
         process.send_signal(stop)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=60)
     assert (process.returncode, output, errors) == (0, "", "")
 
 
@@ -153,7 +155,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = start("--port", str(port))
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (1, "")
     assert errors.count("\n") == 1
     assert f"127.0.0.1:{port}" in errors
@@ -163,7 +165,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
 @pytest.mark.parametrize("arguments", [["--tracks", "0"], ["--feed-rate", "nan"], ["--generation", "101"]])
 def test_bad_options_are_named(arguments: list[str]) -> None:
     process = start(*arguments)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert f"argument {arguments[0]}" in errors
 
