@@ -59,7 +59,7 @@ def test_whoever_sends_as_a_queue_is_deleted_is_told_that_the_broker_is_away_at_
     try:
         for _ in range(DELETIONS):
             before = len(sent)
-            wait_until(lambda: errors or len(sent) > before + BETWEEN, 60)  # noqa: B023 - called at once
+            wait_until(lambda: errors or len(sent) > before + BETWEEN)  # noqa: B023 - called at once
             with Connection(url) as connection:
                 connection.default_channel.queue_delete(brokers.queue_name(url, "maintenance"))
     finally:
@@ -83,7 +83,7 @@ def test_a_worker_outlives_queues_that_are_deleted_as_it_declares_them(
             if "Basic.consume" in log.read_text():
                 break
             time.sleep(chosen.uniform(0.2, 0.5))
-        wait_until(lambda: broker.inspect("ping"), 60)
+        wait_until(lambda: broker.inspect("ping"))
     assert "Unrecoverable" not in log.read_text()
 
 
