@@ -7,6 +7,7 @@ import msgspec
 
 from musicsync.management.base import bad_usage
 from musicsync.models import Provider
+from musicsync.providers import registry
 from musicsync.sync.following import Named, lines_of, scope_of
 
 _STANDARD_INPUT = "-"
@@ -26,7 +27,8 @@ def read(provider: Provider, texts: Sequence[str], standard_input: TextIO) -> li
         named += _lines(standard_input.read()) if text == _STANDARD_INPUT else [text]
     if not named:
         raise bad_usage("no scopes: the standard input names none")
-    return list(dict.fromkeys(scope_of(provider, text) for text in named))
+    adapter = registry.adapter_of(provider)
+    return list(dict.fromkeys(scope_of(adapter, text) for text in named))
 
 
 def _lines(text: str) -> list[str]:

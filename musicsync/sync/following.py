@@ -8,7 +8,7 @@ from django.db import transaction
 
 from musicsync.models import Provider, Scope
 from musicsync.providers import registry
-from musicsync.providers.base import BadScope, one_line
+from musicsync.providers.base import Adapter, BadScope, one_line
 from musicsync.records import ScopeKind
 
 _CHUNK = 5000
@@ -18,14 +18,13 @@ Named = tuple[str, str]
 """Kind and canonical key of a scope."""
 
 
-def scope_of(provider: Provider, text: str) -> Named:
+def scope_of(adapter: Adapter, text: str) -> Named:
     """Return kind and canonical key of a scope written as KIND:KEY, or as KIND alone where it has no key.
 
     Raises:
-        BadScope: the provider cannot follow this kind, or the key has not the form of one.
+        BadScope: the adapter cannot follow this kind, or the key has not the form of one.
     """
     kind, _, key = text.strip().partition(":")
-    adapter = registry.adapter_of(provider)
     try:
         return kind, adapter.scope_key(msgspec.convert(kind, ScopeKind), key)
     except msgspec.ValidationError:
@@ -45,11 +44,12 @@ def read(provider: Provider, text: str, kind: str = "") -> tuple[list[Named], li
 
     A line is KIND:KEY, or the key alone where the kind is given.
     """
+    adapter = registry.adapter_of(provider)
     wanted: dict[Named, None] = {}
     refusals = []
     for number, line in lines_of(text):
         try:
-            wanted[scope_of(provider, f"{kind}:{line}" if kind else line)] = None
+            wanted[scope_of(adapter, f"{kind}:{line}" if kind else line)] = None
         except BadScope as error:
             refusals.append(f"line {number:,}: {error}")
     return list(wanted), refusals

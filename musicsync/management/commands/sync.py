@@ -9,6 +9,7 @@ from django.db import transaction
 from musicsync.management.base import MusicsyncCommand, begin, provider_named
 from musicsync.management.waiting import wait_for
 from musicsync.models import Fetch, Provider, Run, Scope
+from musicsync.providers import registry
 from musicsync.records import Mode
 from musicsync.sync import runs
 from musicsync.sync.following import scope_of
@@ -50,5 +51,5 @@ def _mode(options: Mapping[str, Any], scope: Scope | None) -> Mode:
 
 def _scope(provider: Provider, text: str) -> Scope:
     """Return the scope's row; one that is not followed gets an inactive row, so that scheduled runs leave it out."""
-    kind, key = scope_of(provider, text)
+    kind, key = scope_of(registry.adapter_of(provider), text)
     return Scope.objects.get_or_create(provider=provider, kind=kind, key=key, defaults={"active": False})[0]
