@@ -77,7 +77,14 @@ def test_a_file_that_is_too_large_alone_keeps_no_other_from_being_read(spool: Sp
     assert copy(spool, b"y" * 10 * MEGABYTE, source="b").exists()
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"x" * 5000)[:-9], gzip.compress(b"x")[:-4] + b"xxxx", b"\x1f\x8bx"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(gzip.compress(b"x" * 5000)[:-9], id="cut off"),
+        pytest.param(gzip.compress(b"x")[:-4] + b"xxxx", id="another length"),
+        pytest.param(b"\x1f\x8bx", id="no header"),
+    ],
+)
 def test_a_damaged_file_leaves_no_copy(spool: Spool, content: bytes) -> None:
     with pytest.raises(Permanent, match="the compressed file is damaged or cut off .*: is its upload still under way"):
         copy(spool, content)
