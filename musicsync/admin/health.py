@@ -87,7 +87,7 @@ class CircuitAdmin(ReadOnlyAdmin):
     list_display = ("provider", "state", "failures", "opened", "next_probe", "reason_line")
     shows_of_others = ("provider__slug",)
     actions_detail = ("close_circuit",)
-    fields = (("provider", "state", "failures"), ("opened", "next_probe", "probes"), "reason")
+    fields = (("provider", "state", "failures"), ("opened", "next_probe", "probes"), ("reason", "closed"))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Return the button where there is something to close."""
@@ -118,6 +118,11 @@ class CircuitAdmin(ReadOnlyAdmin):
     def next_probe(self, circuit: Circuit) -> str:
         """Show when the provider is tried again."""
         return moment(circuit.probe_at if circuit.opened_at else None)
+
+    @admin.display(description="closed last")
+    def closed(self, circuit: Circuit) -> str:
+        """Show when it was last asked again."""
+        return moment(circuit.closed_at)
 
     @admin.display(description="reason")
     def reason_line(self, circuit: Circuit) -> str:

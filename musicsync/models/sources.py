@@ -283,7 +283,8 @@ class Token(models.Model):
 class Circuit(models.Model):
     """Whether a provider is being asked at all, shared by every worker: opened by failures in a row, closed by a probe.
 
-    No row, or ``opened_at`` empty: closed. Open: nothing is asked but a probe from ``probe_at`` on.
+    No row, or ``opened_at`` empty: closed. Open: nothing is asked but a probe from ``probe_at`` on. ``closed_at``: when
+    it was closed last.
     """
 
     provider = models.OneToOneField(Provider, primary_key=True, on_delete=models.CASCADE, related_name="circuit")
@@ -292,6 +293,7 @@ class Circuit(models.Model):
     probe_at = models.DateTimeField(null=True, blank=True)
     probes = models.IntegerField(db_default=0, help_text="Probes that failed since it opened.")
     reason = models.TextField(db_default="", blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.provider}: {'open' if self.opened_at else 'closed'}"

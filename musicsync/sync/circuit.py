@@ -53,9 +53,15 @@ def open_at_once(provider_id: int, reason: str) -> bool:
     )
 
 
-def is_open(provider_id: int) -> bool:
-    """Tell whether the provider is not asked at present."""
-    return Circuit.objects.filter(provider=provider_id).exclude(opened_at=None).exists()
+def was_open(provider_id: int, seconds: float) -> bool:
+    """Tell whether it is open, or was at any time in the last so many seconds."""
+    return bool(
+        sql.query(
+            f"SELECT 1 FROM {_TABLE} WHERE provider_id = %s "  # noqa: S608
+            "AND (opened_at IS NOT NULL OR closed_at > clock_timestamp() - make_interval(secs => %s))",
+            [provider_id, seconds],
+        )
+    )
 
 
 def answered(provider_id: int) -> None:
@@ -86,7 +92,11 @@ def still_open(provider_id: int, reason: str) -> None:
 
 def close(provider: Provider) -> list[int]:
     """Close the circuit; return the fetches that waited, which may be tried now."""
-    Circuit.objects.filter(provider=provider).update(failures=0, opened_at=None, probe_at=None, probes=0, reason="")
+    sql.execute(
+        f"UPDATE {_TABLE} SET failures = 0, opened_at = NULL, probe_at = NULL, probes = 0, reason = '', "  # noqa: S608
+        "closed_at = clock_timestamp() WHERE provider_id = %s",
+        [provider.pk],
+    )
     rows = sql.query(
         f"UPDATE {Fetch._meta.db_table} f SET not_before = NULL, status = 'queued', queued_at = clock_timestamp() "  # noqa: S608
         f"FROM {Run._meta.db_table} r WHERE r.id = f.run_id AND r.provider_id = %s AND r.status = 'running' "

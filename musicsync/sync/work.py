@@ -109,6 +109,7 @@ def work(
 def _work_on(lease: Lease, slot_at: float, send_ahead: SendAhead | None) -> Step:
     """Ask and apply, and turn each outcome into what is next."""
     notice = None
+    began = time.monotonic()
     provider = _provider(lease.provider_id)
     try:
         _ask_and_apply(lease, provider, slot_at, send_ahead)
@@ -121,9 +122,11 @@ def _work_on(lease: Lease, slot_at: float, send_ahead: SendAhead | None) -> Step
         # A setting is missing or wrong: what is owed waits until somebody has put that right.
         return _put_off(lease, provider, error)
     except Refused as error:
-        # Open: others were refused meanwhile, and so was their probe; this one was answered as the trouble had passed.
-        if not probe(provider) or circuit.is_open(provider.pk):
+        if not probe(provider):
             return _put_off(lease, provider, refusal(provider, error))
+        if circuit.was_open(provider.pk, time.monotonic() - began):
+            # Others were refused meanwhile, and so was a probe; this one was answered as the trouble had passed.
+            return Step(postponed=fetches.postpone(lease, str(error)))
         # The credential is good for other things: it is this request that is refused.
         fetches.bury(lease, str(error), excerpt=error.excerpt)
     except Gone as error:

@@ -117,8 +117,9 @@ def test_a_dead_fetch_of_a_provider_that_answers_opens_nothing(small: str) -> No
     assert Fetch.objects.get(status="dead").failures == 5
 
 
+@pytest.mark.parametrize("closed_since", [False, True], ids=["still open", "closed again"])
 def test_what_was_refused_before_the_credential_held_again_waits_with_the_others(
-    small: str, monkeypatch: pytest.MonkeyPatch
+    small: str, monkeypatch: pytest.MonkeyPatch, closed_since: bool
 ) -> None:
     followed = follow(small, "deezer")
     run = runs.open_run(followed, "full", "cli")
@@ -126,12 +127,28 @@ def test_what_was_refused_before_the_credential_held_again_waits_with_the_others
 
     def taken_again(of: Provider) -> bool:
         circuit.open_at_once(of.pk, "401 to another request, and to its probe")
+        if closed_since:
+            circuit.close(of)
         return True
 
     monkeypatch.setattr("musicsync.sync.work.probe", taken_again)
     (fetch_id,) = fetches.fill_window(run.pk, 1)
     assert work(fetch_id).postponed is not None
     assert Fetch.objects.get(pk=fetch_id).status == "waiting"
+
+
+def test_what_alone_is_refused_is_dead_however_often_the_circuit_was_open_before(small: str) -> None:
+    followed = follow(small, "deezer")
+    circuit.open_at_once(followed.pk, "401")
+    circuit.close(followed)
+    Circuit.objects.update(closed_at=timezone.now() - timedelta(minutes=5))
+    run = runs.open_run(followed, "full", "cli")
+    bad = run.fetches.order_by("pk").first()
+    control(small, "faults", json=[{"kind": "status", "status": 401, "path": bad.key.partition("?")[0]}])
+    (fetch_id,) = fetches.fill_window(run.pk, 1)
+    work(fetch_id)
+    assert Fetch.objects.get(pk=fetch_id).status == "dead"
+    assert not is_open()
 
 
 def test_a_pause_that_a_probe_is_told_is_kept(small: str) -> None:
