@@ -280,7 +280,7 @@ def _run_postgres(program: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs as the user that owns the data.
 
     Raises:
-        EmbeddedError: it failed; the text is its last line.
+        EmbeddedError: it failed; the text is the line that says why.
     """
     user = _postgres_user()
     # A file, not a pipe: the server that pg_ctl leaves behind would keep a pipe open.
@@ -300,8 +300,10 @@ def _run_postgres(program: str, *arguments: str) -> None:
         output.seek(0)
         lines = output.read().split("\n")
     if result.returncode:
-        said = [line for line in lines if line.strip()]
-        raise EmbeddedError(f"{program}: {said[-1].strip() if said else f'exit code {result.returncode}'}")
+        said = [line.strip() for line in lines if line.strip()] or [f"exit code {result.returncode}"]
+        # After an error initdb goes on to say what it removes.
+        reason = next((line for line in said if " error: " in line or " FATAL: " in line), said[-1])
+        raise EmbeddedError(f"{program}: {reason}")
 
 
 def _start_postgres(var: Path) -> None:

@@ -19,6 +19,7 @@ import yaml
 from project import embedded
 from tests.helpers import ROOT, wait_until
 from tests.servers import free_port
+from tests.settings import TEST_VAR
 
 FILE = ROOT / "docker-compose.yml"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["services"]
@@ -132,11 +133,14 @@ def start_postgres(stack: Stack) -> subprocess.Popen[bytes]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """PostgreSQL and Redis as the file runs them, migrated; each unhealthy before it runs and healthy then."""
     if not (shutil.which("redis-server") and shutil.which("redis-cli")):
         pytest.skip("needs redis-server and redis-cli: apt-get install redis-server")
-    stack = Stack(tmp_path_factory.mktemp("compose"), {name: free_port() for name in SERVICES})
+    # Not where pytest has its folders: each new pytest of this user shuts PostgreSQL's user out of them again.
+    folder = TEST_VAR / "compose"
+    folder.mkdir()
+    stack = Stack(folder, {name: free_port() for name in SERVICES})
     with ExitStack() as cleanup:
         for name, start in {"postgres": start_postgres, "redis": lambda stack: stack.start("redis")}.items():
             assert not stack.healthy(name)

@@ -163,10 +163,17 @@ def test_a_half_made_database_is_made_again(short_folder: Path) -> None:
     end(begin(short_folder))
 
 
-def test_servers_start_under_a_long_path(tmp_path: Path) -> None:
-    var = tmp_path / ("long" * 20)
+def test_servers_start_under_a_long_path(short_folder: Path) -> None:
+    var = short_folder / ("long" * 20)
 
     end(begin(var))
+
+
+def test_a_database_that_cannot_be_made_says_why_and_not_what_is_removed_after_it(short_folder: Path) -> None:
+    embedded._make_reachable(short_folder)
+    short_folder.chmod(0o777)
+    with pytest.raises(embedded.EmbeddedError, match=r"^initdb: .*FATAL: .*postgresql.conf.* contains errors$"):
+        embedded._run_postgres("initdb", "-D", str(short_folder / "postgres"), "-c", "shared_buffers=none")
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
