@@ -32,6 +32,7 @@ FOLDER_BROKER = "filesystem://"
 """Celery's broker without a server; as CELERY_BROKER_URL it asks for it even where Redis is installed."""
 OS_USER = "pgserver"
 """PostgreSQL refuses to run as root, so root runs it as this user."""
+_USER_LOCK = Path("/run/musicsync-os-user.lock")
 LONGEST_SOCKET_FOLDER = 80
 """Unix socket paths end at 104 bytes on macOS, `.s.PGSQL.5432` and the NUL included."""
 START_LIMIT_SECONDS = 60
@@ -250,23 +251,30 @@ def _postgres_user() -> pwd.struct_passwd | None:
     """Give the OS user that PostgreSQL runs as where this process is root, made at need; else None."""
     if os.geteuid() != 0:
         return None
+    if user := _known_user():
+        return user
     try:
-        return pwd.getpwnam(OS_USER)
-    except KeyError:
-        pass
-    try:
-        subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", OS_USER],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return pwd.getpwnam(OS_USER)
+        # Of two useradd at the same time one fails, or each makes a user of that name with a number of its own.
+        with _locked(_USER_LOCK):
+            return _known_user() or _new_user()
     except (OSError, subprocess.CalledProcessError, KeyError) as error:
         raise EmbeddedError(
             f"PostgreSQL does not run as root and the OS user {OS_USER} cannot be made ({_reason(error)}): run this as "
             f"an ordinary user, or set DATABASE_URL"
         ) from error
+
+
+def _known_user() -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(OS_USER)
+    except KeyError:
+        return None
+
+
+def _new_user() -> pwd.struct_passwd:
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", OS_USER]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    return pwd.getpwnam(OS_USER)
 
 
 def _programs() -> Path:

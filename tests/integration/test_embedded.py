@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from project import embedded
 from tests.helpers import ROOT, wait_until
+from tests.integration.driving import in_threads
 
 USER = "import project.settings, sys; print('ready', flush=True); sys.stdin.read()"
 """A process that uses the servers until its input ends."""
@@ -174,6 +176,20 @@ def test_a_database_that_cannot_be_made_says_why_and_not_what_is_removed_after_i
     short_folder.chmod(0o777)
     with pytest.raises(embedded.EmbeddedError, match=r"^initdb: .*FATAL: .*postgresql.conf.* contains errors$"):
         embedded._run_postgres("initdb", "-D", str(short_folder / "postgres"), "-c", "shared_buffers=none")
+
+
+def test_the_os_user_of_postgresql_is_made_once_by_all_who_need_it_at_the_same_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if os.geteuid() or not shutil.which("useradd"):
+        pytest.skip("needs root and useradd: apt-get install passwd")
+    monkeypatch.setattr(embedded, "OS_USER", f"musicsync-test-{os.getpid()}")
+    try:
+        users = in_threads(*[embedded._postgres_user] * 8)
+        assert len(set(users)) == 1
+        assert users[0].pw_name == embedded.OS_USER
+    finally:
+        subprocess.run(["userdel", embedded.OS_USER], check=True, capture_output=True)
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
