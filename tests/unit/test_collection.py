@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-import pytest
+from tests.helpers import ROOT
 
 COLLECT = """
 import sys, time
@@ -15,13 +15,13 @@ sys.exit(pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider"]))
 """
 
 
-def test_every_process_collects_the_same_tests(pytestconfig: pytest.Config) -> None:
+def test_every_process_collects_the_same_tests() -> None:
     """The name of a test says neither when it was collected nor in which order a process keeps a set."""
     collecting = [
         subprocess.Popen(
             [sys.executable, "-c", COLLECT, seconds_ahead],
             env=os.environ | {"PYTHONHASHSEED": seed},
-            cwd=pytestconfig.rootpath,
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
         )
